@@ -1,0 +1,166 @@
+//! Datasets: files that became tables. Subject `weir.<workspace>.dataset.<dataset>`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+events! {
+    /// What can happen to a dataset.
+    pub enum Event {
+        /// A file arrived and waits to be read.
+        Uploaded = "weir.dataset.uploaded.v2",
+        /// The file was read and can be queried.
+        Ingested = "weir.dataset.ingested.v1",
+        /// The file could not be read.
+        Rejected = "weir.dataset.rejected.v1",
+        /// It got another name.
+        Renamed = "weir.dataset.renamed.v1",
+        /// It got another description.
+        Described = "weir.dataset.described.v1",
+        /// It was deleted; the data stay until they are erased.
+        Deleted = "weir.dataset.deleted.v1",
+        /// It came back after a deletion.
+        Restored = "weir.dataset.restored.v1",
+    }
+}
+
+/// A file as it was received, byte for byte.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Upload {
+    /// Its key in the blob store.
+    pub blob: String,
+    /// Its size in bytes, as received (compressed, if it came so).
+    pub bytes: u64,
+    /// SHA-256 of those bytes, in hex.
+    pub sha256: String,
+    /// The name that the file had at the caller's, if one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
+    /// The media type that the caller gave, if any. A hint: the content decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+}
+
+/// How to read a delimited file; what is `None` is found out from the content.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReadOptions {
+    /// The field separator, one byte of ASCII.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// Whether the first row names the columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+    /// The texts that mean 'missing'; `None` is the default set (empty, NA, N/A, NULL).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<String>>,
+    /// The character encoding by its WHATWG label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Whether rows with too few fields are filled up and surplus fields dropped.
+    pub allow_ragged: bool,
+}
+
+/// A file arrived. Reading it is the ingest worker's business.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Uploaded {
+    /// The dataset's unique name, also its table name in SQL.
+    pub name: String,
+    /// What the uploader said about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The version that this file becomes; 1 is the first.
+    pub version: u32,
+    /// The file.
+    pub upload: Upload,
+    /// How to read it.
+    #[serde(default)]
+    pub options: ReadOptions,
+}
+
+/// A column of a readable dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Unique within the dataset.
+    pub name: String,
+    /// `int`, `float`, `bool`, `date`, `timestamp`, `timestamptz` or `text`.
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// Whether any cell is missing.
+    pub nullable: bool,
+    /// How many cells each marker took as missing, by marker.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<String, u64>,
+}
+
+/// The file was read: every row is in a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ingested {
+    /// The version that can now be queried.
+    pub version: u32,
+    /// The table's key in the blob store (Parquet).
+    pub table: String,
+    /// The table's size in bytes.
+    pub table_bytes: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+    /// What the file turned out to be: `csv`, ...
+    pub format: String,
+    /// How it was read, everything found out filled in.
+    pub options: ReadOptions,
+    /// How long that took, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// The file could not be read, and why, so that a person can mend it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// The version that did not come to be.
+    pub version: u32,
+    /// A stable code, such as `ragged_row`.
+    pub code: String,
+    /// A sentence for people.
+    pub detail: String,
+    /// The row in the file, 1 being its first line of text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<u64>,
+    /// The column's name, or its number where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// What was found there, shortened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+}
+
+/// It got another name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// The new name.
+    pub name: String,
+}
+
+/// It got another description.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Described {
+    /// The new description; empty takes it away.
+    pub description: String,
+}
+
+/// It was deleted and its name is free again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deleted {}
+
+/// It came back after a deletion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Restored {
+    /// Its name from now on: the old one where that was still free.
+    pub name: String,
+}
+
+impl From<Event> for crate::Event {
+    fn from(e: Event) -> Self {
+        Self::Dataset(e)
+    }
+}

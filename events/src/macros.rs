@@ -1,0 +1,43 @@
+//! The index of an aggregate's events: one line per event, from which the enum and both
+//! directions of its wire form follow.
+
+macro_rules! events {
+    ($(#[$meta:meta])* pub enum Event { $( $(#[$doc:meta])* $variant:ident = $wire:literal ),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Event {
+            $( $(#[$doc])* $variant($variant), )+
+        }
+
+        impl Event {
+            /// The wire types of this aggregate, in their current versions.
+            pub const TYPES: &'static [&'static str] = &[$($wire),+];
+
+            /// The wire type of this event.
+            pub fn event_type(&self) -> &'static str {
+                match self { $( Self::$variant(_) => $wire, )+ }
+            }
+
+            pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+                match self { $( Self::$variant(e) => serde_json::to_vec(e), )+ }
+            }
+
+            /// `None` when the type is not one of this aggregate's current ones.
+            pub(crate) fn from_json(event_type: &str, payload: &[u8]) -> Result<Option<Self>, serde_json::Error> {
+                match event_type {
+                    $( $wire => serde_json::from_slice(payload).map(|e| Some(Self::$variant(e))), )+
+                    _ => Ok(None),
+                }
+            }
+        }
+
+        $(
+            impl From<$variant> for Event {
+                fn from(e: $variant) -> Self { Self::$variant(e) }
+            }
+            impl From<$variant> for crate::Event {
+                fn from(e: $variant) -> Self { Event::$variant(e).into() }
+            }
+        )+
+    };
+}

@@ -1,0 +1,109 @@
+//! Query patterns and their runs. Subject `weir.<workspace>.query.<pattern>`: a run is a fact on
+//! its pattern's subject, so the number of subjects grows with what people ask, not how often.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DatasetId, RunId};
+
+events! {
+    /// What can happen to a query pattern.
+    pub enum Event {
+        /// It was run and answered.
+        Executed = "weir.query.executed.v1",
+        /// It was run and failed.
+        Failed = "weir.query.failed.v1",
+        /// Someone gave it a name to keep it.
+        Saved = "weir.query.saved.v1",
+        /// A saved query got another name.
+        Renamed = "weir.query.renamed.v1",
+        /// A saved query was given up; its runs stay.
+        Unsaved = "weir.query.unsaved.v1",
+    }
+}
+
+/// A version of a dataset that a run read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Source {
+    /// The dataset.
+    pub id: DatasetId,
+    /// Its name at that time.
+    pub name: String,
+    /// The version that was read.
+    pub version: u32,
+}
+
+/// A query was answered. This is the receipt: enough to say where a number came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Executed {
+    /// The run.
+    pub run_id: RunId,
+    /// The SQL as asked.
+    pub sql: String,
+    /// The SQL with its literals taken out: the pattern.
+    pub pattern: String,
+    /// What was read.
+    pub datasets: Vec<Source>,
+    /// The engine and its version.
+    pub engine: String,
+    /// Rows in the answer.
+    pub rows: u64,
+    /// Size of the answer in memory, in bytes.
+    pub bytes: u64,
+    /// Whether the row limit cut the answer.
+    pub truncated: bool,
+    /// Time from the request to the whole answer, in milliseconds.
+    pub elapsed_ms: f64,
+    /// The cache tier that served it, `None` when it was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_tier: Option<u8>,
+    /// SHA-256 over the answer's content, in hex.
+    pub result_hash: String,
+    /// The answer's key in the blob store, where it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+}
+
+/// A query was not answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failed {
+    /// The run.
+    pub run_id: RunId,
+    /// The SQL as asked.
+    pub sql: String,
+    /// The pattern; the SQL itself where it could not be parsed.
+    pub pattern: String,
+    /// The stable code that the caller got.
+    pub code: String,
+    /// The sentence that the caller got.
+    pub detail: String,
+    /// Time from the request to the failure, in milliseconds.
+    pub elapsed_ms: f64,
+}
+
+/// Someone gave a pattern a name, with the SQL that the name stands for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// A unique name among the workspace's saved queries.
+    pub name: String,
+    /// The SQL.
+    pub sql: String,
+    /// Its pattern.
+    pub pattern: String,
+}
+
+/// A saved query got another name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// The new name.
+    pub name: String,
+}
+
+/// A saved query was given up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unsaved {}
+
+impl From<Event> for crate::Event {
+    fn from(e: Event) -> Self {
+        Self::Query(e)
+    }
+}

@@ -1,0 +1,143 @@
+//! Where an event is written: `weir.<workspace>.<aggregate>.<id>`, one literal subject per
+//! aggregate instance. The workspace comes first, so that no subject exists outside a tenant.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DatasetId, QueryId, UserId, VisualizationId, WorkspaceId, name};
+
+/// The kinds of aggregate, as they stand in subjects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregate {
+    /// Workspaces.
+    Workspace,
+    /// Memberships.
+    Member,
+    /// Datasets.
+    Dataset,
+    /// Query patterns.
+    Query,
+    /// Charts.
+    Visualization,
+    /// Name reservations.
+    Name,
+}
+
+impl Aggregate {
+    /// The token in the subject.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Member => "member",
+            Self::Dataset => "dataset",
+            Self::Query => "query",
+            Self::Visualization => "visualization",
+            Self::Name => "name",
+        }
+    }
+}
+
+impl FromStr for Aggregate {
+    type Err = InvalidSubject;
+    fn from_str(s: &str) -> Result<Self, InvalidSubject> {
+        Ok(match s {
+            "workspace" => Self::Workspace,
+            "member" => Self::Member,
+            "dataset" => Self::Dataset,
+            "query" => Self::Query,
+            "visualization" => Self::Visualization,
+            "name" => Self::Name,
+            _ => return Err(InvalidSubject),
+        })
+    }
+}
+
+/// The subject of one aggregate instance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject {
+    workspace: WorkspaceId,
+    aggregate: Aggregate,
+    id: String,
+}
+
+/// The text is not `weir.<workspace>.<aggregate>.<id>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a subject has the form weir.<workspace>.<aggregate>.<id>")]
+pub struct InvalidSubject;
+
+impl Subject {
+    /// The workspace itself.
+    pub fn workspace(workspace: WorkspaceId) -> Self {
+        Self { workspace, aggregate: Aggregate::Workspace, id: workspace.to_string() }
+    }
+
+    /// Someone's membership.
+    pub fn member(workspace: WorkspaceId, user: UserId) -> Self {
+        Self { workspace, aggregate: Aggregate::Member, id: user.to_string() }
+    }
+
+    /// A dataset.
+    pub fn dataset(workspace: WorkspaceId, id: DatasetId) -> Self {
+        Self { workspace, aggregate: Aggregate::Dataset, id: id.to_string() }
+    }
+
+    /// A query pattern.
+    pub fn query(workspace: WorkspaceId, id: QueryId) -> Self {
+        Self { workspace, aggregate: Aggregate::Query, id: id.to_string() }
+    }
+
+    /// A chart.
+    pub fn visualization(workspace: WorkspaceId, id: VisualizationId) -> Self {
+        Self { workspace, aggregate: Aggregate::Visualization, id: id.to_string() }
+    }
+
+    /// A unique name; spelling variants that differ only in case share it.
+    pub fn name(workspace: WorkspaceId, kind: name::Kind, name: &str) -> Self {
+        Self { workspace, aggregate: Aggregate::Name, id: format!("{}.{}", kind.as_str(), name::slug(name)) }
+    }
+
+    /// The tenant.
+    pub fn workspace_id(&self) -> WorkspaceId {
+        self.workspace
+    }
+
+    /// The kind of aggregate.
+    pub fn aggregate(&self) -> Aggregate {
+        self.aggregate
+    }
+
+    /// The aggregate's id: a UUID, or `<kind>.<slug>` for names.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "weir.{}.{}.{}", self.workspace, self.aggregate.as_str(), self.id)
+    }
+}
+
+impl FromStr for Subject {
+    type Err = InvalidSubject;
+
+    fn from_str(s: &str) -> Result<Self, InvalidSubject> {
+        let mut parts = s.splitn(4, '.');
+        let (Some("weir"), Some(workspace), Some(aggregate), Some(id)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(InvalidSubject);
+        };
+        let clean = id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'=' | b'.'));
+        if id.is_empty() || !clean {
+            return Err(InvalidSubject);
+        }
+        Ok(Self {
+            workspace: workspace.parse().map_err(|_| InvalidSubject)?,
+            aggregate: aggregate.parse()?,
+            id: id.to_owned(),
+        })
+    }
+}

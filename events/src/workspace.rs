@@ -1,0 +1,39 @@
+//! Workspaces: the tenants. Subject `weir.<workspace>.workspace.<workspace>`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::UserId;
+
+events! {
+    /// What can happen to a workspace.
+    pub enum Event {
+        /// It was created.
+        Created = "weir.workspace.created.v1",
+        /// It got another name.
+        Renamed = "weir.workspace.renamed.v1",
+    }
+}
+
+/// A workspace was created; its owner's membership is an event of its own in the same commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Created {
+    /// What people call it.
+    pub name: String,
+    /// Who made it.
+    pub owner: UserId,
+    /// Whether it is the one that came with an account.
+    pub personal: bool,
+}
+
+/// A workspace got another name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// The new name.
+    pub name: String,
+}
+
+impl From<Event> for crate::Event {
+    fn from(e: Event) -> Self {
+        Self::Workspace(e)
+    }
+}

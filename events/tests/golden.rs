@@ -1,0 +1,57 @@
+//! Every event version ever shipped, as it stands in somebody's stream: each file must decode,
+//! and each current type must be written as its file says.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
+use weir_events::Event;
+
+fn golden() -> Vec<(String, Value)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().strip_suffix(".json").unwrap().to_owned();
+            (name, serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn every_current_type_has_a_golden_file() {
+    let have: BTreeSet<String> = golden().into_iter().map(|(name, _)| name).collect();
+    let missing: Vec<_> = Event::types().into_iter().filter(|t| !have.contains(*t)).collect();
+    assert!(missing.is_empty(), "no golden file for {missing:?}");
+}
+
+#[test]
+fn every_golden_file_decodes_and_current_ones_are_written_the_same() {
+    let current = Event::types();
+    for (name, value) in golden() {
+        let event = Event::from_json(&name, value.to_string().as_bytes()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        if current.contains(&name.as_str()) {
+            assert_eq!(event.event_type(), name);
+            let written: Value = serde_json::from_slice(&event.to_json().unwrap()).unwrap();
+            assert_eq!(written, value, "{name} is written differently now");
+        }
+    }
+}
+
+#[test]
+fn the_first_upload_version_becomes_the_current_one() {
+    let (_, old) = golden().into_iter().find(|(name, _)| name == "weir.dataset.uploaded.v1").unwrap();
+    let event = Event::from_json("weir.dataset.uploaded.v1", old.to_string().as_bytes()).unwrap();
+    assert_eq!(event.event_type(), "weir.dataset.uploaded.v2");
+    let Event::Dataset(weir_events::dataset::Event::Uploaded(uploaded)) = event else { panic!("{event:?}") };
+    assert_eq!((uploaded.version, uploaded.upload.bytes), (1, 2_294_215));
+}
+
+#[test]
+fn an_unknown_type_and_a_bad_payload_are_told_apart() {
+    let unknown = Event::from_json("weir.dataset.teleported.v1", b"{}").unwrap_err();
+    assert!(matches!(unknown, weir_events::DecodeError::UnknownType(_)), "{unknown}");
+    let bad = Event::from_json("weir.dataset.renamed.v1", b"{}").unwrap_err();
+    assert!(matches!(bad, weir_events::DecodeError::Payload { .. }), "{bad}");
+}
