@@ -1,0 +1,121 @@
+//! Checks of what people type in, shared by the aggregates.
+
+/// The longest name, in characters.
+pub const NAME_MAX: usize = 128;
+/// The longest description, in characters.
+pub const DESCRIPTION_MAX: usize = 10_000;
+/// The longest SQL text, in bytes.
+pub const SQL_MAX: usize = 100_000;
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// Which field.
+    pub field: &'static str,
+    /// A stable code.
+    pub code: &'static str,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+/// Fields that are not as they should be; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(|e| e.detail.as_str()).collect::<Vec<_>>().join(" "))]
+pub struct Invalid(pub Vec<FieldError>);
+
+impl Invalid {
+    /// One wrong field.
+    pub fn field(field: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self(vec![FieldError { field, code, detail: detail.into() }])
+    }
+}
+
+/// A name: 1 to [`NAME_MAX`] characters without control characters, white space around it cut off.
+///
+/// # Errors
+/// When it is empty, too long, or has a control character in it.
+pub fn name(field: &'static str, raw: &str) -> Result<String, Invalid> {
+    let name = raw.trim();
+    if name.is_empty() {
+        return Err(Invalid::field(field, "empty", "A name needs at least one character."));
+    }
+    if name.chars().count() > NAME_MAX {
+        let detail = format!("A name has at most {NAME_MAX} characters.");
+        return Err(Invalid::field(field, "too_long", detail));
+    }
+    if let Some(at) = name.chars().position(|c| c.is_control() || is_invisible(c)) {
+        let detail = format!("A name has no control characters; there is one at character {}.", at + 1);
+        return Err(Invalid::field(field, "control_character", detail));
+    }
+    Ok(name.to_owned())
+}
+
+/// Characters that do not show and could make two names look alike or turn text around.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A description: at most [`DESCRIPTION_MAX`] characters, no control characters but line breaks
+/// and tabs. Empty means none.
+///
+/// # Errors
+/// When it is too long or has such a character in it.
+pub fn description(raw: &str) -> Result<String, Invalid> {
+    let text = raw.trim();
+    if text.chars().count() > DESCRIPTION_MAX {
+        let detail = format!("A description has at most {DESCRIPTION_MAX} characters.");
+        return Err(Invalid::field("description", "too_long", detail));
+    }
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        let detail = "A description has no control characters besides line breaks and tabs.";
+        return Err(Invalid::field("description", "control_character", detail));
+    }
+    Ok(text.to_owned())
+}
+
+/// SQL text: not empty and at most [`SQL_MAX`] bytes.
+///
+/// # Errors
+/// When it is empty or too long.
+pub fn sql(field: &'static str, raw: &str) -> Result<String, Invalid> {
+    if raw.trim().is_empty() {
+        return Err(Invalid::field(field, "empty", "There is no SQL to run."));
+    }
+    if raw.len() > SQL_MAX {
+        let detail = format!("SQL has at most {SQL_MAX} bytes; this has {}.", raw.len());
+        return Err(Invalid::field(field, "too_long", detail));
+    }
+    Ok(raw.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(result: Result<String, Invalid>) -> &'static str {
+        result.unwrap_err().0[0].code
+    }
+
+    #[test]
+    fn names_are_trimmed_and_bounded() {
+        assert_eq!(name("name", "  Flüge 2013 \n").unwrap(), "Flüge 2013");
+        assert_eq!(code(name("name", " \t ")), "empty");
+        assert_eq!(code(name("name", &"é".repeat(NAME_MAX + 1))), "too_long");
+        assert!(name("name", &"é".repeat(NAME_MAX)).is_ok());
+        assert_eq!(code(name("name", "a\0b")), "control_character");
+        assert_eq!(code(name("name", "a\u{202e}b")), "control_character");
+    }
+
+    #[test]
+    fn descriptions_may_have_lines() {
+        assert_eq!(description(" a\nb\t").unwrap(), "a\nb");
+        assert_eq!(code(description("a\u{7}")), "control_character");
+        assert_eq!(code(description(&"x".repeat(DESCRIPTION_MAX + 1))), "too_long");
+    }
+
+    #[test]
+    fn sql_is_there_and_bounded() {
+        assert_eq!(code(sql("sql", "  ")), "empty");
+        assert_eq!(code(sql("sql", &"x".repeat(SQL_MAX + 1))), "too_long");
+    }
+}
