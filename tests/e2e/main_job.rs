@@ -1,0 +1,126 @@
+//! The main job: from files to a dashboard, every number folded from events.
+
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde_json::json;
+use weir_tests::{Weir, expect};
+
+const JOIN: &str = "SELECT a.name, count(*) AS flights, avg(f.arr_delay) AS delay \
+    FROM flights f JOIN airlines a ON f.carrier = a.carrier GROUP BY a.name ORDER BY flights DESC";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_files_become_a_dashboard() {
+    let weir = Weir::start().await;
+    let ada = weir.register("ada").await;
+
+    let mut columns = std::collections::BTreeMap::new();
+    for file in ["airlines.csv", "airports.csv", "planes.csv", "weather.csv", "flights.csv.gz"] {
+        let dataset = ada.upload_sample(file).await;
+        assert_eq!(dataset["status"], "ready", "{dataset}");
+        for column in dataset["columns"].as_array().unwrap() {
+            let name = format!("{}.{}", dataset["name"].as_str().unwrap(), column["name"].as_str().unwrap());
+            columns.insert(name, column["type"].as_str().unwrap().to_owned());
+        }
+    }
+    for (column, wanted) in [
+        ("planes.speed", ["int", "float"].as_slice()),
+        ("weather.wind_gust", &["int", "float"]),
+        ("flights.time_hour", &["timestamp", "timestamptz"]),
+        ("flights.arr_delay", &["int", "float"]),
+        ("flights.tailnum", &["text"]),
+    ] {
+        assert!(wanted.contains(&columns[column].as_str()), "{column} is {}", columns[column]);
+    }
+
+    let answer = ada.make("/api/v1/queries", &json!({"sql": JOIN}), StatusCode::OK).await;
+    assert_eq!(answer["columns"][0]["name"], "name");
+    assert_eq!(answer["rows"][0][0], "United Air Lines Inc.", "{answer}");
+    assert_eq!(answer["rows"][0][1], 2101);
+    assert_eq!(answer["truncated"], false);
+    assert_eq!(answer["datasets"].as_array().unwrap().len(), 2, "{answer}");
+
+    let chart = json!({
+        "name": "Flights by airline", "query": {"sql": JOIN},
+        "chart": {"type": "bar", "x": "name", "y": "flights", "title": "Flights by airline"},
+    });
+    let saved = ada.make("/api/v1/visualizations", &chart, StatusCode::CREATED).await;
+    let acknowledged = Instant::now();
+    let dashboard = ada.dashboard(saved["position"].as_u64().unwrap()).await;
+    let visible = acknowledged.elapsed();
+    println!("the dashboard had everything {visible:?} after the last command's answer");
+    assert!(visible < Duration::from_millis(50), "{visible:?}");
+
+    let overview = &dashboard["overview"];
+    assert_eq!(overview["datasets"], 5, "{overview}");
+    assert_eq!(overview["queries"], 1, "{overview}");
+    assert_eq!(overview["queries_today"], 1, "{overview}");
+    assert_eq!(overview["visualizations"], 1, "{overview}");
+    assert_eq!(overview["total_rows"], 16 + 1458 + 3322 + 1002 + 12208, "{overview}");
+    assert_eq!(dashboard["recent"]["uploads"].as_array().unwrap().len(), 5);
+    assert_eq!(dashboard["recent"]["queries"][0]["rows"], answer["row_count"], "{dashboard}");
+    assert_eq!(dashboard["gallery"][0]["name"], "Flights by airline", "{dashboard}");
+    assert_eq!(dashboard["usage"]["days"].as_array().unwrap().last().unwrap()["uploads"], 5);
+
+    let activity: Vec<(u64, String)> = dashboard["activity"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| (a["position"].as_u64().unwrap(), a["type"].as_str().unwrap().to_owned()))
+        .collect();
+    assert!(activity.windows(2).all(|w| w[0].0 > w[1].0), "newest first: {activity:?}");
+    let kinds: Vec<&str> = activity.iter().map(|(_, kind)| kind.as_str()).take(2).collect();
+    assert!(kinds[0].contains("visualization.saved") && kinds[1].contains("query.executed"), "{kinds:?}");
+    assert_eq!(activity.iter().filter(|(_, k)| k.contains("dataset.ingested")).count(), 5, "{activity:?}");
+
+    // The chart's rows, and the specification that draws them.
+    let id = saved["id"].as_str().unwrap();
+    let data = ada.read(&format!("/api/v1/visualizations/{id}/data")).await;
+    assert_eq!(data["rows"][0][0], "United Air Lines Inc.", "{data}");
+    let chart = ada.read(&format!("/api/v1/visualizations/{id}")).await;
+    assert!(chart["spec"]["$schema"].as_str().unwrap().contains("vega-lite"), "{chart}");
+
+    // The same question again comes from the cache, and is still a run of its own.
+    let again = ada.make("/api/v1/queries", &json!({"sql": JOIN}), StatusCode::OK).await;
+    assert_eq!(again["cache"]["hit"], true, "{again}");
+    assert_eq!(again["rows"], answer["rows"]);
+    let dashboard = ada.dashboard(again["position"].as_u64().unwrap()).await;
+    assert_eq!(dashboard["overview"]["queries"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_file_is_rejected_with_the_place() {
+    let weir = Weir::start().await;
+    let ada = weir.register("ada").await;
+    let request = ada.post("/api/v1/datasets?name=broken").header("content-type", "text/csv");
+    let request = request.header("prefer", "wait=30").body("a,b,c\n1,2,3\n4,5\n6,7,8\n");
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("ragged"), "{status}: {text}");
+    let list = ada.read("/api/v1/datasets").await;
+    let dataset = &list["items"][0];
+    assert_eq!(dataset["status"], "rejected", "{list}");
+    assert!(dataset.to_string().contains('3'), "the row is named: {dataset}");
+
+    let answer = ada.post("/api/v1/queries").json(&json!({"sql": "SELECT * FROM broken"})).send().await.unwrap();
+    let problem = expect(answer, StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert!(problem["detail"].as_str().unwrap().contains("broken"), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_name_gets_the_nearest_one() {
+    let weir = Weir::start().await;
+    let ada = weir.register("ada").await;
+    ada.upload_sample("airlines.csv").await;
+    for (sql, near) in [("SELECT * FROM airlinez", "airlines"), ("SELECT carier FROM airlines", "carrier")] {
+        let answer = ada.post("/api/v1/queries").json(&json!({"sql": sql})).send().await.unwrap();
+        let problem = expect(answer, StatusCode::UNPROCESSABLE_ENTITY).await;
+        assert!(problem["detail"].as_str().unwrap().contains(near), "{problem}");
+    }
+    for sql in ["DROP TABLE airlines", "COPY airlines TO '/etc/x'", "SELECT 1; SELECT 2", "SET x = 1"] {
+        let answer = ada.post("/api/v1/queries").json(&json!({"sql": sql})).send().await.unwrap();
+        expect(answer, StatusCode::UNPROCESSABLE_ENTITY).await;
+    }
+    assert_eq!(ada.read("/api/v1/datasets").await["items"].as_array().unwrap().len(), 1);
+}
