@@ -1,1 +1,108 @@
-//! placeholder
+//! The data plane: a file becomes a typed Parquet table, SQL runs over such tables, and a chart
+//! form becomes a Vega-Lite specification.
+//!
+//! It knows object store keys, bytes and Arrow, and nothing of HTTP, events, users or workspaces:
+//! which tables a caller may see is decided outside and handed in with every query.
+//!
+//! Heavy work never runs on the caller's threads. The engine owns a runtime of its own, so that a
+//! large query cannot hold up the HTTP workers; dropping a returned future cancels its work there.
+
+mod answer;
+pub mod chart;
+mod column;
+pub mod csv;
+mod near;
+mod runtime;
+pub mod sql;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+
+pub use answer::{Answer, EncodeError};
+pub use column::{Column, type_name};
+
+/// Name and version of what computes answers, for receipts and cache keys.
+pub const ENGINE: &str = concat!("weir-engine/", env!("CARGO_PKG_VERSION"), " datafusion/55.2");
+
+/// What the engine may use of the machine.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Memory that all queries together may reserve, in bytes.
+    pub memory_bytes: usize,
+    /// Where sorts and joins spill what does not fit into memory.
+    pub spill_dir: PathBuf,
+    /// How much may be spilled at any one time, in bytes.
+    pub spill_bytes: u64,
+    /// How many parts one query is split into; also the number of threads that run queries.
+    pub target_partitions: usize,
+    /// What an uploaded file may ask for.
+    pub csv: csv::Limits,
+}
+
+impl Default for Config {
+    /// A gigabyte of memory, eight of spill, a partition per processor.
+    fn default() -> Self {
+        Self {
+            memory_bytes: 1 << 30,
+            spill_dir: std::env::temp_dir().join("weir-spill"),
+            spill_bytes: 8 << 30,
+            target_partitions: std::thread::available_parallelism().map_or(2, usize::from),
+            csv: csv::Limits::default(),
+        }
+    }
+}
+
+/// Why an engine could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The worker threads could not be started.
+    #[error("the engine's threads could not be started: {0}")]
+    Threads(#[source] std::io::Error),
+    /// The spill folder cannot be used.
+    #[error("the spill folder {path} cannot be used: {source}")]
+    Spill {
+        /// The folder.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The query engine refused its configuration.
+    #[error("the query engine could not be set up: {0}")]
+    Query(String),
+}
+
+/// Turns files into tables and answers queries over them. A clone is the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    blobs: Arc<dyn ObjectStore>,
+    config: Config,
+    sessions: sql::Sessions,
+    runtime: runtime::Runtime,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine over the given blobs, which hold both the uploads and the tables.
+    ///
+    /// # Errors
+    ///
+    /// When threads or the spill folder cannot be had.
+    pub fn new(blobs: Arc<dyn ObjectStore>, config: Config) -> Result<Self, SetupError> {
+        std::fs::create_dir_all(&config.spill_dir)
+            .map_err(|source| SetupError::Spill { path: config.spill_dir.clone(), source })?;
+        let sessions = sql::Sessions::new(blobs.clone(), &config)?;
+        let runtime = runtime::Runtime::new(config.target_partitions).map_err(SetupError::Threads)?;
+        Ok(Self { shared: Arc::new(Shared { blobs, config, sessions, runtime }) })
+    }
+}

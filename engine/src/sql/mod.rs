@@ -1,0 +1,82 @@
+//! Read-only SQL over a given set of tables.
+//!
+//! A query sees the tables handed in with it and nothing else: no file, no address, no setting, no
+//! other table of the store. That is held in three places, each enough alone: the syntax tree is
+//! checked here, the catalog answers only for the given names, and the session has no store but ours.
+
+use std::time::Duration;
+
+use crate::{Answer, Engine};
+
+mod error;
+mod session;
+mod statement;
+
+pub use error::{Code, SqlError};
+pub(crate) use session::Sessions;
+pub use statement::{Statement, parse};
+
+/// A table that a query may read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Its name in SQL. Names are matched without regard to case where that is unambiguous.
+    pub name: String,
+    /// The key of its Parquet file. What is under a key never changes.
+    pub key: String,
+}
+
+impl Table {
+    /// A table by name and key.
+    pub fn new(name: impl Into<String>, key: impl Into<String>) -> Self {
+        Self { name: name.into(), key: key.into() }
+    }
+}
+
+/// What one query may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows in the answer; more are cut off and [`Answer::truncated`] says so.
+    pub rows: usize,
+    /// Bytes in the answer, in memory; likewise cut.
+    pub bytes: usize,
+    /// Time from start to finish.
+    pub time: Duration,
+    /// Memory it may reserve before it spills to disk.
+    pub memory: usize,
+}
+
+impl Default for Limits {
+    /// 10,000 rows, 64 MiB, 30 seconds, 256 MiB of memory.
+    fn default() -> Self {
+        Self { rows: 10_000, bytes: 64 << 20, time: Duration::from_secs(30), memory: 256 << 20 }
+    }
+}
+
+impl Engine {
+    /// Runs a statement over the given tables. Dropping the future cancels the query.
+    ///
+    /// # Errors
+    ///
+    /// When the SQL does not fit the tables, fails on their values, or runs over a limit.
+    pub async fn query(
+        &self,
+        statement: &Statement,
+        tables: &[Table],
+        limits: &Limits,
+    ) -> Result<Answer, SqlError> {
+        self.shared.sessions.check();
+        let _ = (statement, tables, limits);
+        Err(SqlError::new(Code::Internal, "queries are not wired up yet"))
+    }
+
+    /// The first rows of a table.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be read.
+    pub async fn preview(&self, key: &str, limit: usize) -> Result<Answer, SqlError> {
+        let statement = parse("SELECT * FROM preview")?;
+        let limits = Limits { rows: limit, ..Limits::default() };
+        self.query(&statement, &[Table::new("preview", key)], &limits).await
+    }
+}
