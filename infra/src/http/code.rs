@@ -1,0 +1,129 @@
+//! The table of error codes: code, status, title. A client may rely on the code; the title is for
+//! people and may change. To add one, add a line.
+
+use std::{borrow::Cow, fmt};
+
+use actix_web::http::StatusCode;
+
+macro_rules! codes {
+    ($( $name:ident = $text:literal, $status:ident, $title:literal; )+) => {
+        /// What went wrong, in a form that programs can rely on.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $( #[doc = $title] $name, )+
+        }
+
+        impl Code {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// As in JSON.
+            pub fn as_str(self) -> &'static str {
+                match self { $( Self::$name => $text, )+ }
+            }
+
+            /// The HTTP status that goes with it.
+            pub fn status(self) -> StatusCode {
+                match self { $( Self::$name => StatusCode::$status, )+ }
+            }
+
+            /// A short text for people, the same for every occurrence.
+            pub fn title(self) -> &'static str {
+                match self { $( Self::$name => $title, )+ }
+            }
+        }
+    };
+}
+
+codes! {
+    // The request itself
+    BadRequest = "bad_request", BAD_REQUEST, "The request cannot be understood";
+    MalformedJson = "malformed_json", BAD_REQUEST, "The body is not JSON";
+    MalformedMultipart = "malformed_multipart", BAD_REQUEST, "The body is not a readable multipart form";
+    InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The body does not have the expected form";
+    InvalidParameter = "invalid_parameter", UNPROCESSABLE_ENTITY, "A parameter does not have the expected form";
+    InvalidCursor = "invalid_cursor", UNPROCESSABLE_ENTITY, "The cursor does not belong to this list";
+    InvalidValue = "invalid_value", UNPROCESSABLE_ENTITY, "A value is not allowed";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported here";
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "None of the accepted media types can be given";
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
+    NotFound = "not_found", NOT_FOUND, "There is no such thing here";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here";
+    PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "The thing has changed in between";
+
+    // Who is asking
+    TokenMissing = "token_missing", UNAUTHORIZED, "A bearer token is needed";
+    TokenInvalid = "token_invalid", UNAUTHORIZED, "The bearer token is not valid";
+    TokenExpired = "token_expired", UNAUTHORIZED, "The bearer token has expired";
+    TokenRevoked = "token_revoked", UNAUTHORIZED, "The bearer token was revoked";
+    CredentialsInvalid = "credentials_invalid", UNAUTHORIZED, "The e-mail address or the password is wrong";
+    RefreshTokenInvalid = "refresh_token_invalid", UNAUTHORIZED, "The refresh token is not valid";
+    RoleTooLow = "role_too_low", FORBIDDEN, "The role does not allow this";
+    PersonRequired = "person_required", FORBIDDEN, "An API key cannot do this";
+    TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "Too many attempts";
+
+    // Retrying
+    IdempotencyKeyInvalid = "idempotency_key_invalid", UNPROCESSABLE_ENTITY, "The Idempotency-Key is not valid";
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key came with another request before";
+    RequestInProgress = "request_in_progress", CONFLICT, "A request with this Idempotency-Key is still running";
+    Conflict = "conflict", CONFLICT, "Another change came first";
+
+    // Accounts and workspaces
+    WorkspaceNotFound = "workspace_not_found", NOT_FOUND, "There is no such workspace";
+    MemberNotFound = "member_not_found", NOT_FOUND, "There is no such member";
+    UserNotFound = "user_not_found", NOT_FOUND, "There is no such user";
+    ApiKeyNotFound = "api_key_not_found", NOT_FOUND, "There is no such API key";
+    EmailTaken = "email_taken", CONFLICT, "The e-mail address has an account already";
+    AlreadyMember = "already_member", CONFLICT, "The user is a member already";
+    LastOwner = "last_owner", CONFLICT, "A workspace needs an owner";
+    PersonalWorkspace = "personal_workspace", CONFLICT, "A personal workspace stays with its owner";
+    TooManyApiKeys = "too_many_api_keys", CONFLICT, "The workspace has as many API keys as it may have";
+
+    // Datasets, queries, charts
+    DatasetNotFound = "dataset_not_found", NOT_FOUND, "There is no such dataset";
+    QueryNotFound = "query_not_found", NOT_FOUND, "There is no such query";
+    RunNotFound = "run_not_found", NOT_FOUND, "There is no such run";
+    VisualizationNotFound = "visualization_not_found", NOT_FOUND, "There is no such visualization";
+    NameTaken = "name_taken", CONFLICT, "The name is taken";
+
+    // Not the caller's fault
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong inside Weir";
+    LogUnavailable = "log_unavailable", SERVICE_UNAVAILABLE, "The event log is not available";
+    DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "The database is not available";
+    NotCaughtUp = "not_caught_up", SERVICE_UNAVAILABLE, "The read model has not caught up yet";
+    Busy = "busy", SERVICE_UNAVAILABLE, "There is too much to do at the moment";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl serde::Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.as_str())
+    }
+}
+
+impl From<Code> for Cow<'static, str> {
+    fn from(code: Code) -> Self {
+        Self::Borrowed(code.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_snake_case() {
+        let mut seen = std::collections::HashSet::new();
+        for code in Code::ALL {
+            assert!(seen.insert(code.as_str()), "{code} stands twice in the table");
+            assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
+            assert!(code.status().is_client_error() || code.status().is_server_error(), "{code}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What every HTTP handler of Weir shares.
+//!
+//! - [`Code`]: the one table of error codes; [`Problem`]: errors as `application/problem+json`.
+//! - [`Json`], [`Query`], [`Path`]: extractors that answer with a problem that says where.
+//! - [`Page`]: `limit`, `cursor`, `fields`, `sort` of a list, and its answer.
+//! - [`RequestContext`]: time, correlation, trace and idempotency key of a request.
+//! - [`edge`]: the outermost middleware (tracing, security headers, access log, problems).
+//! - [`idempotency`]: the middleware that answers a repeated keyed request with the first answer.
+//!
+//! Deliberately absent: who is asking (see [`crate::auth`]) and any route.
+//!
+//! To add an error: one line in `code.rs`.
+
+mod code;
+mod context;
+mod edge;
+mod extract;
+pub mod idempotency;
+mod page;
+mod problem;
+
+pub use code::Code;
+pub use context::{MIN_POSITION, MinPosition, POSITION, REQUEST_ID, RequestContext, TRACEPARENT};
+pub use edge::{client_address, edge, not_found};
+pub use extract::{Json, JsonLimit, Path, Query, RawQuery, multipart_problem, payload_problem};
+pub use idempotency::IdempotencyKey;
+pub use page::{Fields, List, Page, PageParams, Sort, parameter};
+pub use problem::{MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Place, Problem};
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header::HeaderValue},
+};
+use weir_events::Position;
+
+/// Says how far the log was when the command had been carried out.
+pub fn position_header(response: &mut HttpResponse, position: Position) {
+    response.headers_mut().insert(POSITION, HeaderValue::from(position.0));
+}
+
+/// The answer to a command: JSON and the position.
+pub fn command_answer(status: StatusCode, body: &impl serde::Serialize, position: Position) -> HttpResponse {
+    let mut response = HttpResponse::build(status).json(body);
+    position_header(&mut response, position);
+    response
+}
