@@ -1,4 +1,21 @@
-//! placeholder
+//! Adapters: everything through which Weir touches the world, and the pieces that its HTTP sides share.
+//!
+//! - [`log`]: the event log on NATS JetStream. [`postgres`]: pool and migrations. [`blob`]: files.
+//! - [`servers`]: nats-server and PostgreSQL as child processes. [`testing`]: the same for tests.
+//! - [`http`], [`auth`]: problem+json, extractors, idempotency, tokens.
+//! - [`telemetry`], [`metrics`], [`latency`]: what an operator sees.
+//!
+//! Deliberately absent: any rule of the product. To add an adapter: a module, one line here, and its
+//! construction in the binary.
+
 pub mod auth;
 pub mod http;
 pub mod latency;
+pub mod log;
+pub mod blob;
+pub mod metrics;
+pub mod postgres;
+pub mod servers;
+pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -1,0 +1,176 @@
+//! The embedded nats-server: JetStream on the loopback address, synced to disk before every answer.
+
+use std::{
+    fmt::Write as _,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use rustix::process::Signal;
+use tokio::{process::Command, sync::watch};
+
+use super::{Place, Server, StartError, Supervisor, port, secret};
+
+/// The port that NATS clients expect.
+pub const STANDARD_PORT: u16 = 4222;
+/// The largest message, in bytes. Events are small; this leaves room for a dataset of very many columns.
+pub const MAX_PAYLOAD: usize = 4 << 20;
+
+/// How to run the embedded server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The nats-server program.
+    pub program: PathBuf,
+    /// Folder of the streams.
+    pub store: PathBuf,
+    /// What clients must show.
+    pub token: String,
+    /// Ports to prefer, in order; any free one if all are taken.
+    pub ports: Vec<u16>,
+}
+
+/// Why the embedded server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The process did not start or serve.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Its files could not be written, or no port found.
+    #[error("nats-server: cannot prepare its start: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A running nats-server.
+#[derive(Debug)]
+pub struct Nats {
+    supervisor: Supervisor,
+    url: String,
+    port: u16,
+}
+
+impl Nats {
+    /// Starts it and waits until JetStream answers.
+    ///
+    /// # Errors
+    /// When it cannot be started; what an earlier run left behind never is a reason.
+    pub async fn start(options: Options, place: Place) -> Result<Self, Error> {
+        std::fs::create_dir_all(&options.store)?;
+        let config = std::path::absolute(place.run.join("nats-server.conf"))?;
+        let mut ports = options.ports.clone();
+        let mut tries = 0;
+        loop {
+            let port = port::choose(&ports)?;
+            secret::write(&config, configuration(&options, port).as_bytes())?;
+            let process = Process {
+                program: options.program.clone(),
+                config: config.clone(),
+                address: format!("127.0.0.1:{port}"),
+                token: options.token.clone(),
+            };
+            match Supervisor::start(Arc::new(process), place.clone()).await {
+                Ok(supervisor) => {
+                    let url = format!("nats://{}@127.0.0.1:{port}", options.token);
+                    return Ok(Self { supervisor, url, port });
+                }
+                // Somebody took the port between the look and the start.
+                Err(error) if tries < 5 && error.says(&["address already in use"]) => {
+                    tries += 1;
+                    ports.clear();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Where clients connect, with the token.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The port on the loopback address; stays the same across restarts of the server.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process id, see [`Supervisor::pid`].
+    pub fn pid(&self) -> watch::Receiver<Option<u32>> {
+        self.supervisor.pid()
+    }
+
+    /// Stops it in order.
+    pub async fn stop(self) {
+        self.supervisor.stop().await;
+    }
+}
+
+fn configuration(options: &Options, port: u16) -> String {
+    let mut text = String::from("# Written by Weir at every start.\n");
+    let store = options.store.display().to_string();
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        "server_name: weir\n\
+         listen: \"127.0.0.1:{port}\"\n\
+         max_payload: {MAX_PAYLOAD}\n\
+         authorization {{ token: {token} }}\n\
+         jetstream {{\n  \
+           store_dir: {store}\n  \
+           # The default, every two minutes, loses acknowledged events when the power fails.\n  \
+           sync_interval: always\n\
+         }}\n",
+        token = quoted(&options.token),
+        store = quoted(&store),
+    );
+    text
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+struct Process {
+    program: PathBuf,
+    config: PathBuf,
+    address: String,
+    token: String,
+}
+
+#[async_trait]
+impl Server for Process {
+    fn name(&self) -> &'static str {
+        "nats-server"
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("-c").arg(&self.config);
+        command
+    }
+
+    fn mark(&self) -> &Path {
+        &self.config
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        // Another server on this port would refuse the token.
+        let client = async_nats::ConnectOptions::with_token(self.token.clone())
+            .connection_timeout(Duration::from_secs(2))
+            .connect(self.address.as_str())
+            .await
+            .map_err(|error| error.to_string())?;
+        let info = client.request("$JS.API.INFO", "".into());
+        match tokio::time::timeout(Duration::from_secs(5), info).await {
+            Ok(Ok(reply)) if !reply.payload.windows(7).any(|w| w == b"\"error\"") => Ok(()),
+            Ok(Ok(reply)) => Err(String::from_utf8_lossy(&reply.payload).into_owned()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("JetStream does not answer".to_owned()),
+        }
+    }
+
+    fn stop(&self) -> Vec<(Signal, Duration)> {
+        vec![(Signal::TERM, Duration::from_secs(15))]
+    }
+}
