@@ -25,8 +25,10 @@ mod token;
 
 pub use api_key::{ApiKeySecret, hash_secret};
 pub use authenticator::{ApiKey, ApiKeys, Authenticator, Identity, Memberships};
+pub(crate) use caller::requested_workspace;
 pub use caller::{Caller, Editor, MinimumRole, Owner, Person, Viewer, WORKSPACE};
 pub use credentials::PostgresApiKeys;
 pub use revocation::Revocations;
+pub(crate) use signing_key::hmac_sha256;
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use token::{ACCESS_TOKEN_TTL, Claims, SessionId, TokenError, Tokens};

@@ -89,7 +89,7 @@ fn access_log(res: &ServiceResponse<BoxBody>, trace: &Trace, start: Instant) {
 }
 
 /// Completes a problem with the path, and makes a problem of an error that is none yet.
-pub(super) fn finish(res: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+pub(super) fn finish(mut res: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let status = res.status();
     if !status.is_client_error() && !status.is_server_error() {
         return res;
@@ -99,7 +99,7 @@ pub(super) fn finish(res: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> 
     if let Some(problem) = known {
         let problem = problem.at(&path);
         let body = problem.to_bytes();
-        res.response().extensions_mut().insert(problem);
+        res.response_mut().extensions_mut().insert(problem);
         return res.map_body(|_, _| BoxBody::new(body));
     }
     let kind = res.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -114,7 +114,7 @@ pub(super) fn finish(res: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> 
     let mut res = res.map_body(|_, _| BoxBody::new(body));
     res.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     *res.response_mut().status_mut() = problem.status_code();
-    res.response().extensions_mut().insert(problem);
+    res.response_mut().extensions_mut().insert(problem);
     res
 }
 

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt, time::Duration};
 
 use actix_web::{
-    HttpMessage, HttpResponse, ResponseError,
+    HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
 use serde::Serialize;
@@ -205,7 +205,7 @@ impl ResponseError for Problem {
             };
             response.insert_header((header::WWW_AUTHENTICATE, error));
         }
-        let response = response.body(self.to_bytes());
+        let mut response = response.body(self.to_bytes());
         response.extensions_mut().insert(self.clone());
         response
     }

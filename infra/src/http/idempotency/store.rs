@@ -1,0 +1,341 @@
+//! Where claims and answers are kept: a JetStream bucket.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream::{
+    self,
+    kv::{self, CreateErrorKind, Operation, UpdateErrorKind},
+};
+use bytes::Bytes;
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::{
+    key::{IdempotencyKey, hex},
+    reply::Head,
+};
+use crate::{
+    auth::{SigningKey, hmac_sha256},
+    http::{Code, Problem},
+};
+
+const BUCKET: &str = "WEIR_REPLIES";
+/// How long answers are kept: 24 hours, and a little, so that a long answer's parts, which are
+/// written first, outlive that.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60 + 600);
+/// How long a claim holds without being renewed. A crash blocks its keys for as long.
+const LEASE: Duration = Duration::from_secs(10);
+/// How often it is renewed.
+const RENEW: Duration = Duration::from_secs(3);
+/// How much of an answer goes into one message, in bytes; NATS takes 1 MiB by default.
+const CHUNK: usize = 512 * 1024;
+/// Rounds of claiming before giving up on a key that many fight for.
+const ROUNDS: usize = 8;
+/// How long a single exchange with the bucket may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Keeps the answers to keyed requests, sealed under a key derived from the signing key. Clones
+/// share everything.
+#[derive(Clone)]
+pub struct ReplyStore(Arc<Inner>);
+
+struct Inner {
+    bucket: kv::Store,
+    seal: XChaCha20Poly1305,
+    name_key: [u8; 32],
+}
+
+impl std::fmt::Debug for ReplyStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReplyStore(WEIR_REPLIES)")
+    }
+}
+
+/// The bucket could not be opened or made.
+#[derive(Debug, thiserror::Error)]
+#[error("the bucket {BUCKET} cannot be opened: {0}")]
+pub struct OpenError(String);
+
+/// What a key is good for.
+pub(super) enum Claim {
+    /// Nobody else uses it: the request may run.
+    Mine(Lease),
+    /// The first request has not been answered yet.
+    Running,
+    /// It has been.
+    Done(Stored),
+}
+
+/// An answer that is kept.
+pub(super) struct Stored {
+    pub(super) head: Head,
+    name: String,
+    body: Body,
+}
+
+/// What stands under a key.
+#[derive(Serialize, Deserialize)]
+enum Entry {
+    Running { until: DateTime<Utc> },
+    Done { head: Head, body: Body },
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+enum Body {
+    /// Follows the entry in the same message.
+    Inline(#[serde(skip)] Bytes),
+    /// Stands in messages of its own.
+    Parts { batch: Uuid, count: u32 },
+}
+
+impl ReplyStore {
+    /// Opens the bucket, and makes it where it is not there yet.
+    ///
+    /// # Errors
+    /// When JetStream does not answer or refuses the bucket.
+    pub async fn open(client: async_nats::Client, key: &SigningKey) -> Result<Self, OpenError> {
+        Self::open_with(client, key, 1).await
+    }
+
+    /// The same on a cluster, with that many replicas.
+    ///
+    /// # Errors
+    /// When JetStream does not answer or refuses the bucket.
+    pub async fn open_with(
+        client: async_nats::Client,
+        key: &SigningKey,
+        replicas: usize,
+    ) -> Result<Self, OpenError> {
+        let config = kv::Config {
+            bucket: BUCKET.to_owned(),
+            description: "Answers to requests with an Idempotency-Key, sealed".to_owned(),
+            history: 1,
+            max_age: KEPT,
+            num_replicas: replicas,
+            ..kv::Config::default()
+        };
+        let bucket = jetstream::new(client)
+            .create_or_update_key_value(config)
+            .await
+            .map_err(|e| OpenError(e.to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            bucket,
+            seal: XChaCha20Poly1305::new(&key.derive("replies: seal").into()),
+            name_key: key.derive("replies: names"),
+        })))
+    }
+
+    /// Claims a key for a request.
+    pub(super) async fn claim(&self, key: &IdempotencyKey) -> Result<Claim, Problem> {
+        let name = hex(&hmac_sha256(&self.0.name_key, &[key.scope()]));
+        for _ in 0..ROUNDS {
+            let running = Entry::Running { until: lease_end() };
+            let value = self.sealed(&name, &running, &[])?;
+            match within(self.0.bucket.create(&name, value)).await? {
+                Ok(revision) => return Ok(Claim::Mine(self.lease(name, revision))),
+                Err(e) if e.kind() == CreateErrorKind::AlreadyExists => {}
+                Err(e) => return Err(away(e)),
+            }
+            let Some(found) = within(self.0.bucket.entry(&name)).await?.map_err(away)? else { continue };
+            if found.operation != Operation::Put {
+                continue;
+            }
+            match self.opened(&name, &found.value) {
+                Some(Entry::Done { head, body }) => return Ok(Claim::Done(Stored { head, name, body })),
+                Some(Entry::Running { until }) if until > Utc::now() => return Ok(Claim::Running),
+                // Its process died, or the signing key was changed: it is taken over.
+                Some(Entry::Running { .. }) | None => {}
+            }
+            let value = self.sealed(&name, &Entry::Running { until: lease_end() }, &[])?;
+            match within(self.0.bucket.update(&name, value, found.revision)).await? {
+                Ok(revision) => return Ok(Claim::Mine(self.lease(name, revision))),
+                Err(e) if e.kind() == UpdateErrorKind::WrongLastRevision => {}
+                Err(e) => return Err(away(e)),
+            }
+        }
+        Ok(Claim::Running)
+    }
+
+    /// Keeps an answer in place of its claim.
+    pub(super) async fn keep(&self, lease: Lease, head: Head, body: Bytes) -> Result<(), Problem> {
+        let (entry, inline) = if body.len() <= CHUNK {
+            (Entry::Done { head, body: Body::Inline(Bytes::new()) }, body)
+        } else {
+            let batch = Uuid::new_v4();
+            let mut count = 0_u32;
+            for chunk in body.chunks(CHUNK) {
+                let name = part_name(&lease.name, batch, count);
+                let value = self.seal_bytes(&name, chunk)?;
+                within(self.0.bucket.put(&name, value)).await?.map_err(away)?;
+                count += 1;
+            }
+            (Entry::Done { head, body: Body::Parts { batch, count } }, Bytes::new())
+        };
+        let value = self.sealed(&lease.name, &entry, &inline)?;
+        lease.finish(value).await
+    }
+
+    /// The body of an answer that is kept; `None` where it has run out.
+    pub(super) async fn body(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Problem> {
+        match &stored.body {
+            Body::Inline(bytes) => Ok(Some(bytes.to_vec())),
+            Body::Parts { batch, count } => {
+                let mut whole = Vec::new();
+                for n in 0..*count {
+                    let name = part_name(&stored.name, *batch, n);
+                    let part = within(self.0.bucket.get(&name)).await?.map_err(away)?;
+                    let Some(part) = part.and_then(|p| self.open_bytes(&name, &p)) else { return Ok(None) };
+                    whole.extend_from_slice(&part);
+                }
+                Ok(Some(whole))
+            }
+        }
+    }
+
+    fn lease(&self, name: String, revision: u64) -> Lease {
+        let (done, finished) = oneshot::channel();
+        tokio::spawn(self.clone().hold(name.clone(), revision, finished));
+        Lease { name, done: Some(done) }
+    }
+
+    /// Renews a claim until its holder is done with it. Owns the revision, so that renewing and
+    /// finishing never get in each other's way.
+    async fn hold(self, name: String, mut revision: u64, mut finished: oneshot::Receiver<Finish>) {
+        let bucket = &self.0.bucket;
+        loop {
+            tokio::select! {
+                finish = &mut finished => {
+                    match finish {
+                        Ok(Finish { value: Some(value), answer }) => {
+                            let kept = async {
+                                within(bucket.update(&name, value, revision)).await?.map_err(away)
+                            };
+                            // Nobody may be waiting any more.
+                            let _ = answer.send(kept.await.map(|_| ()));
+                        }
+                        Ok(Finish { value: None, answer }) => {
+                            let freed = async {
+                                within(bucket.delete_expect_revision(&name, Some(revision))).await?.map_err(away)
+                            };
+                            let _ = answer.send(freed.await);
+                        }
+                        // The request was dropped. What fails here runs out with the lease.
+                        Err(_) => {
+                            let _ = within(bucket.delete_expect_revision(&name, Some(revision))).await;
+                        }
+                    }
+                    return;
+                }
+                () = tokio::time::sleep(RENEW) => {
+                    let Ok(value) = self.sealed(&name, &Entry::Running { until: lease_end() }, &[]) else { return };
+                    match within(bucket.update(&name, value, revision)).await {
+                        Ok(Ok(renewed)) => revision = renewed,
+                        Ok(Err(e)) if e.kind() == UpdateErrorKind::WrongLastRevision => {
+                            tracing::warn!("a claim on an Idempotency-Key ran out while its request was running");
+                            return;
+                        }
+                        // Away for the moment; the next round may come through.
+                        Ok(Err(_)) | Err(_) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn sealed(&self, name: &str, entry: &Entry, inline: &[u8]) -> Result<Bytes, Problem> {
+        let head = serde_json::to_vec(entry).map_err(Problem::internal)?;
+        let mut plain = Vec::with_capacity(4 + head.len() + inline.len());
+        plain.extend_from_slice(&u32::try_from(head.len()).map_err(Problem::internal)?.to_be_bytes());
+        plain.extend_from_slice(&head);
+        plain.extend_from_slice(inline);
+        self.seal_bytes(name, &plain)
+    }
+
+    fn opened(&self, name: &str, value: &[u8]) -> Option<Entry> {
+        let plain = self.open_bytes(name, value)?;
+        let (len, rest) = plain.split_first_chunk()?;
+        let (head, inline) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
+        match serde_json::from_slice(head).ok()? {
+            Entry::Done { head, body: Body::Inline(_) } => {
+                Some(Entry::Done { head, body: Body::Inline(Bytes::copy_from_slice(inline)) })
+            }
+            entry => Some(entry),
+        }
+    }
+
+    /// Seals bytes to the name that they stand under, so that they cannot be moved to another.
+    fn seal_bytes(&self, name: &str, plain: &[u8]) -> Result<Bytes, Problem> {
+        let nonce: [u8; 24] = rand::random();
+        let payload = Payload { msg: plain, aad: name.as_bytes() };
+        let sealed = self.0.seal.encrypt(&XNonce::from(nonce), payload).map_err(Problem::internal)?;
+        Ok([&nonce[..], &sealed].concat().into())
+    }
+
+    fn open_bytes(&self, name: &str, value: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = value.split_first_chunk::<24>()?;
+        let payload = Payload { msg: sealed, aad: name.as_bytes() };
+        self.0.seal.decrypt(&XNonce::from(*nonce), payload).ok()
+    }
+}
+
+/// A claim on a key while its request runs. Dropping it gives the key back.
+pub(super) struct Lease {
+    name: String,
+    done: Option<oneshot::Sender<Finish>>,
+}
+
+struct Finish {
+    /// The answer to keep, or nothing to give the key back.
+    value: Option<Bytes>,
+    answer: oneshot::Sender<Result<(), Problem>>,
+}
+
+impl Lease {
+    /// Gives the key back, so that a repetition runs anew. Where that fails the claim runs out by
+    /// itself.
+    pub(super) async fn release(self) {
+        if let Err(problem) = self.end(None).await {
+            tracing::debug!(error = %problem, "a claim on an Idempotency-Key runs out by itself");
+        }
+    }
+
+    async fn finish(self, value: Bytes) -> Result<(), Problem> {
+        self.end(Some(value)).await
+    }
+
+    async fn end(mut self, value: Option<Bytes>) -> Result<(), Problem> {
+        let (answer, answered) = oneshot::channel();
+        let lost = || Problem::internal("the claim on the key was lost");
+        let done = self.done.take().ok_or_else(lost)?;
+        done.send(Finish { value, answer }).map_err(|_| lost())?;
+        answered.await.map_err(|_| lost())?
+    }
+}
+
+fn part_name(name: &str, batch: Uuid, n: u32) -> String {
+    format!("{name}.{}.{n}", batch.simple())
+}
+
+fn lease_end() -> DateTime<Utc> {
+    Utc::now() + LEASE
+}
+
+/// Bounds the wait for the bucket.
+async fn within<T>(exchange: impl Future<Output = T>) -> Result<T, Problem> {
+    tokio::time::timeout(TIMEOUT, exchange).await.map_err(away)
+}
+
+fn away(cause: impl std::fmt::Display) -> Problem {
+    Problem::new(
+        Code::LogUnavailable,
+        "The event log, which also remembers keyed requests, does not answer at the moment.",
+    )
+    .retry_after(Duration::from_secs(2))
+    .cause(cause)
+}
