@@ -1,0 +1,136 @@
+//! The event log on NATS JetStream: one stream, [`STREAM`], one literal subject per aggregate.
+//!
+//! - `setup`: creates the stream or checks that an existing one has the settings that the log's
+//!   promises rest on.
+//! - `wire`: commits as messages, messages as events; answers of the server.
+//! - `batcher`: group commit: who shares the next write; `flight`: one write and its outcome.
+//! - `mend`: completes the one commit that a crash of the server can cut in two.
+//! - `read`: a subject's events, by direct get; `follow`: all events from a position on.
+//!
+//! Deliberately absent: acknowledgements as checkpoints (a follower brings its position), age or
+//! size limits, deletes. Events are for ever.
+//!
+//! What cannot be seen from a client: whether the server syncs every write to disk
+//! (`sync_interval: always` in its configuration). With the default, two minutes, acknowledged
+//! events are lost when power fails. Whoever starts the server answers for that setting.
+
+mod batcher;
+mod flight;
+mod follow;
+mod link;
+mod mend;
+mod read;
+mod setup;
+mod wire;
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+use weir_events::{
+    AppendError, Appended, Commit, EventLog, Filter, FollowError, Position, Recorded, Stored, Subject,
+    Unavailable, log::LoadError,
+};
+
+pub use setup::{Difference, SetupError};
+
+use batcher::{Batcher, Entry};
+use link::Link;
+
+/// The stream that holds every event.
+pub const STREAM: &str = "WEIR_EVENTS";
+
+/// The subjects of the stream: `weir.<workspace>.<aggregate>.<id>`, where a name's id has two parts.
+pub const SUBJECTS: &str = "weir.*.*.>";
+
+/// How the log behaves. `Options::default()` suits one embedded server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long `append`, `load` and `head` wait for the server before they answer `Unavailable`.
+    pub timeout: Duration,
+    /// How many servers of a cluster keep the stream: 1 for a single one. With more, a `load` may
+    /// be answered by a server that lags a little; a guard then turns the lag into a conflict.
+    pub replicas: usize,
+    /// How many commits may wait for their turn; further callers wait for a place, within `timeout`.
+    pub queue: usize,
+    /// How many events at most share one write. The server takes no more than 1,000.
+    pub max_batch: usize,
+    /// From how many waiting events on they share one write. A shared write costs the server as
+    /// much as about a dozen single ones, whatever it carries, so fewer are sent one by one, at once.
+    pub min_batch: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(5), replicas: 1, queue: 4096, max_batch: 1_000, min_batch: 12 }
+    }
+}
+
+/// The event log on JetStream. Clones share the connection and the queue of waiting commits.
+#[derive(Debug, Clone)]
+pub struct JetStreamLog {
+    link: Arc<Link>,
+    queue: mpsc::Sender<Entry>,
+    hasher: RandomState,
+}
+
+impl JetStreamLog {
+    /// Opens the log: checks the server, creates the stream or checks its settings, and completes a
+    /// commit that a crash of the server cut in two. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub async fn connect(client: async_nats::Client, options: Options) -> Result<Self, SetupError> {
+        let link = Arc::new(Link::new(client, &options));
+        setup::ensure(&link, &options).await?;
+        link.ready().await.map_err(SetupError::Unavailable)?;
+        let (sender, receiver) = mpsc::channel(options.queue.max(1));
+        tokio::spawn(Batcher::new(link.clone(), receiver, &options).run());
+        Ok(Self { link, queue: sender, hasher: RandomState::new() })
+    }
+}
+
+#[async_trait]
+impl EventLog for JetStreamLog {
+    async fn append(&self, commit: Commit) -> Result<Appended, AppendError> {
+        let deadline = Instant::now() + self.link.timeout;
+        let messages = wire::encode(&commit, self.link.client.max_payload())?;
+        let (reply, answer) = oneshot::channel();
+        let entry = Entry::new(commit, messages, reply, |text| self.hasher.hash_one(text));
+        let late = || AppendError::Unavailable("no answer in time".to_owned());
+        match tokio::time::timeout_at(deadline, self.queue.send(entry)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(AppendError::Unavailable("the log is shut down".to_owned())),
+            Err(_) => return Err(late()),
+        }
+        match tokio::time::timeout_at(deadline, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(AppendError::Unavailable("the log is shut down".to_owned())),
+            Err(_) => Err(late()),
+        }
+    }
+
+    async fn load(&self, subject: &Subject) -> Result<Vec<Recorded>, LoadError> {
+        let stored = self.link.subject_events(&subject.to_string()).await?;
+        stored
+            .iter()
+            .map(|e| e.decode().map_err(|source| LoadError::Decode { position: e.position, source }))
+            .collect()
+    }
+
+    fn follow(&self, filter: Filter, after: Position) -> BoxStream<'static, Result<Stored, FollowError>> {
+        follow::follow(self.link.clone(), &filter, after)
+    }
+
+    async fn head(&self) -> Result<Position, Unavailable> {
+        self.link.head().await
+    }
+}
