@@ -122,7 +122,8 @@ pub(super) async fn ensure(link: &Link, options: &Options) -> Result<(), SetupEr
 }
 
 fn check_version(found: &str) -> Result<(), SetupError> {
-    let mut parts = found.split(['-', '+']).next().unwrap_or_default().split('.').map(|p| p.parse().unwrap_or(0));
+    let mut parts =
+        found.split(['-', '+']).next().unwrap_or_default().split('.').map(|p| p.parse().unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     if (part(), part(), part()) >= OLDEST_SERVER {
         return Ok(());

@@ -89,8 +89,7 @@ pub(super) fn encode(commit: &Commit, limit: usize) -> Result<Vec<Outgoing>, App
         if count > 1 {
             headers.insert(COMMIT, format!("{}/{count}", n + 1));
             if n > 0 {
-                let mut copy: Vec<_> =
-                    envelope.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+                let mut copy: Vec<_> = envelope.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
                 copy.push(("Nats-Msg-Id".to_owned(), event.meta.id.to_string()));
                 rest.push(Rest {
                     subject: subject.clone(),
@@ -102,7 +101,8 @@ pub(super) fn encode(commit: &Commit, limit: usize) -> Result<Vec<Outgoing>, App
         messages.push(Outgoing { subject: subject.into(), headers, payload });
     }
     if count > 1 {
-        let rest = serde_json::to_string(&rest).map_err(|_| AppendError::Invalid("an event has no JSON form"))?;
+        let rest =
+            serde_json::to_string(&rest).map_err(|_| AppendError::Invalid("an event has no JSON form"))?;
         let first = &mut messages[0];
         let size = rest.len() + header_size(&first.headers) + OWN_HEADERS;
         if size > MAX_HEADERS {
@@ -152,7 +152,17 @@ fn envelope_name(name: &str) -> HeaderName {
         };
     }
     known!(
-        SPECVERSION, ID, TYPE, SOURCE, TIME, SUBJECT, CONTENT_TYPE, ACTOR, CORRELATION, CAUSATION, TRACEPARENT
+        SPECVERSION,
+        ID,
+        TYPE,
+        SOURCE,
+        TIME,
+        SUBJECT,
+        CONTENT_TYPE,
+        ACTOR,
+        CORRELATION,
+        CAUSATION,
+        TRACEPARENT
     )
 }
 
