@@ -1,1 +1,41 @@
-//! placeholder
+//! The read models: everything on screen is a fold over the event log, and this is where it is
+//! folded.
+//!
+//! - [`projections`]: the index of read models, one folder each.
+//! - [`Projection`]: a pure fold and one set-based write.
+//! - [`Runtime`]: follows the log and keeps the schema `read` up to date.
+//! - [`rebuild`]: folds everything anew beside the live tables and swaps them in; [`verify`] proves
+//!   the live tables equal to a fresh fold.
+//!
+//! # What holds
+//! - Rows, checkpoint and fence are one transaction: an event is counted once, whatever crashes.
+//! - Two writers of one schema exclude each other: by an advisory lock while both live, by the
+//!   epoch in `projector.runner` when one of them does not know that it is dead.
+//! - Tables hold nothing but what events say, so that a fresh fold is equal, byte for byte.
+//! - `min(position)` in `checkpoint` is "everything up to here can be read", and every commit
+//!   notifies the channel [`CHANNEL`] with it.
+//!
+//! Deliberately absent: side effects (a rebuild must not send an e-mail twice), HTTP, and reading
+//! for anyone but the projections themselves.
+//!
+//! To add a read model: see [`projections`].
+
+mod fold;
+mod metrics;
+mod names;
+mod projection;
+pub mod projections;
+mod reader;
+mod rebuild;
+mod runtime;
+mod store;
+mod sums;
+mod writer;
+
+pub use metrics::Metrics;
+pub use names::{InvalidName, Schema};
+pub use projection::{Projection, Projections, Tx};
+pub use rebuild::{Progress, RebuildError, Rebuilt, rebuild, verify};
+pub use runtime::{Error, Options, Runtime, Status};
+pub use store::{CHANNEL, Error as DatabaseError, ensure};
+pub use sums::{Difference, checksum};

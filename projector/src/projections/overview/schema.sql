@@ -1,7 +1,7 @@
 -- The sums at the top of the dashboard. A workspace has its row from its first event on.
 CREATE TABLE overview (
     workspace_id   uuid PRIMARY KEY,
-    -- Datasets that can be queried and are not deleted, the bytes of their uploads, their rows.
+    -- Datasets that can be queried and are not deleted, the bytes of their newest uploads, their rows.
     datasets       bigint NOT NULL,
     total_bytes    bigint NOT NULL,
     total_rows     bigint NOT NULL,

@@ -1,0 +1,129 @@
+//! What a projection is, and the form in which the runtime holds many of them.
+
+use std::{future::Future, marker::PhantomData, sync::Arc};
+
+use futures::future::BoxFuture;
+use tokio_postgres::types::ToSql;
+use weir_events::Recorded;
+
+/// The transaction in which a batch is written.
+pub type Tx<'a> = deadpool_postgres::Transaction<'a>;
+
+/// A read model: a pure fold over events, and one set-based write of what was folded.
+///
+/// - `fold` sees every event once per batch, in order, and does nothing but remember what the
+///   batch changes. It may not look at anything but its arguments.
+/// - `write` brings that into the tables, with one statement per table whatever the batch's size.
+///   What depends on earlier state is settled there, in SQL.
+/// - Events may be cut into batches at any place: the tables must come out the same. They must
+///   hold nothing that is not in the events, such as the time of writing.
+/// - Neither has to be idempotent: the checkpoint moves in the same transaction.
+pub trait Projection: Send + Sync + 'static {
+    /// Its name in `checkpoint`.
+    const NAME: &'static str;
+    /// Raised with every change to its tables or its fold: the read models are built anew then.
+    const VERSION: i32;
+    /// The DDL of its tables, without schema names.
+    const SCHEMA: &'static str;
+    /// What a batch changes.
+    type Delta: Default + Send + 'static;
+
+    /// Takes in one event.
+    fn fold(delta: &mut Self::Delta, event: &Recorded);
+
+    /// Writes what was folded. The transaction's `search_path` is the schema of the tables.
+    fn write(
+        tx: &Tx<'_>,
+        delta: Self::Delta,
+    ) -> impl Future<Output = Result<(), tokio_postgres::Error>> + Send;
+}
+
+/// A projection without its types.
+pub(crate) trait Erased: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn version(&self) -> i32;
+    fn schema(&self) -> &'static str;
+    /// Folds a batch.
+    fn fold(&self, events: &[Recorded]) -> Box<dyn Folded>;
+}
+
+/// A folded batch, waiting to be written.
+pub(crate) trait Folded: Send {
+    fn write<'a>(self: Box<Self>, tx: &'a Tx<'_>) -> BoxFuture<'a, Result<(), tokio_postgres::Error>>;
+}
+
+struct Of<P>(PhantomData<P>);
+
+struct Delta<P: Projection>(P::Delta);
+
+impl<P: Projection> Erased for Of<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn version(&self) -> i32 {
+        P::VERSION
+    }
+
+    fn schema(&self) -> &'static str {
+        P::SCHEMA
+    }
+
+    fn fold(&self, events: &[Recorded]) -> Box<dyn Folded> {
+        let mut delta = P::Delta::default();
+        for event in events {
+            P::fold(&mut delta, event);
+        }
+        Box::new(Delta::<P>(delta))
+    }
+}
+
+impl<P: Projection> Folded for Delta<P> {
+    fn write<'a>(self: Box<Self>, tx: &'a Tx<'_>) -> BoxFuture<'a, Result<(), tokio_postgres::Error>> {
+        Box::pin(P::write(tx, self.0))
+    }
+}
+
+/// A list of projections. Clones share it.
+#[derive(Clone, Default)]
+pub struct Projections(Arc<Vec<Box<dyn Erased>>>);
+
+impl Projections {
+    /// None at all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one. Before the list is shared, that is: a clone keeps what it had.
+    #[must_use]
+    pub fn with<P: Projection>(self) -> Self {
+        let mut list = Arc::into_inner(self.0).unwrap_or_default();
+        list.push(Box::new(Of::<P>(PhantomData)));
+        Self(Arc::new(list))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn Erased> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
+    /// Names and versions, in order.
+    pub fn versions(&self) -> Vec<(&'static str, i32)> {
+        self.iter().map(|p| (p.name(), p.version())).collect()
+    }
+}
+
+impl std::fmt::Debug for Projections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.versions()).finish()
+    }
+}
+
+/// Runs one statement, prepared once per connection.
+pub(crate) async fn execute(
+    tx: &Tx<'_>,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<(), tokio_postgres::Error> {
+    let statement = tx.prepare_cached(sql).await?;
+    tx.execute(&statement, params).await.map(drop)
+}

@@ -1,0 +1,179 @@
+//! An event in words: the rest of a sentence whose subject is whoever did it.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+use weir_events::{Event, Recorded, dataset, member, query, visualization, workspace};
+
+/// `before` + name + `after`, or `unnamed` where the subject has no name.
+pub(super) struct Phrase<'e> {
+    pub(super) before: &'static str,
+    pub(super) after: Cow<'static, str>,
+    pub(super) unnamed: Cow<'static, str>,
+    /// What else is worth telling, as JSON.
+    pub(super) detail: String,
+    pub(super) naming: Naming<'e>,
+}
+
+/// What the event says about its subject's name.
+pub(super) enum Naming<'e> {
+    /// This is it, and the sentence names it.
+    Is(&'e str),
+    /// This is it from now on, but the sentence names the old one.
+    Becomes(Option<&'e str>),
+    /// Nothing.
+    Stays,
+    /// Such a thing has no name.
+    Never,
+}
+
+fn named<'e>(naming: Naming<'e>, before: &'static str, unnamed: &'static str, detail: Value) -> Phrase<'e> {
+    Phrase { before, after: "".into(), unnamed: unnamed.into(), detail: detail.to_string(), naming }
+}
+
+fn renamed<'e>(to: &'e str, thing: &str) -> Phrase<'e> {
+    Phrase {
+        before: "renamed ",
+        after: format!(" to {to}").into(),
+        unnamed: format!("renamed a {thing} to {to}").into(),
+        detail: json!({ "to": to }).to_string(),
+        naming: Naming::Becomes(Some(to)),
+    }
+}
+
+pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
+    match &event.event {
+        Event::Workspace(workspace::Event::Created(e)) => {
+            named(Naming::Is(&e.name), "created the workspace ", "created a workspace", json!({}))
+        }
+        Event::Workspace(workspace::Event::Renamed(e)) => renamed(&e.name, "workspace"),
+        Event::Member(e) => member(event, e),
+        Event::Dataset(e) => dataset(e),
+        Event::Query(e) => query(e),
+        Event::Visualization(e) => visualization(e),
+        // Not told: a reservation only accompanies what is.
+        Event::Name(_) => named(Naming::Never, "", "", json!({})),
+    }
+}
+
+fn member(event: &Recorded, happened: &member::Event) -> Phrase<'static> {
+    let themselves = event.meta.actor.user().is_some_and(|u| u.to_string() == event.subject.id());
+    let (text, detail) = match happened {
+        member::Event::Added(e) => {
+            let role = e.role.as_str();
+            let verb = if themselves { "joined" } else { "added a member" };
+            (format!("{verb} as {role}"), json!({ "role": role }))
+        }
+        member::Event::RoleChanged(e) => {
+            let role = e.role.as_str();
+            (format!("made a member {role}"), json!({ "role": role }))
+        }
+        member::Event::Removed(_) => {
+            (if themselves { "left" } else { "removed a member" }.to_owned(), json!({}))
+        }
+    };
+    Phrase {
+        before: "",
+        after: "".into(),
+        unnamed: text.into(),
+        detail: detail.to_string(),
+        naming: Naming::Never,
+    }
+}
+
+fn dataset(happened: &dataset::Event) -> Phrase<'_> {
+    match happened {
+        dataset::Event::Uploaded(e) => {
+            let detail =
+                json!({ "version": e.version, "bytes": e.upload.bytes, "file_name": e.upload.file_name });
+            let before = if e.version > 1 { "uploaded a new version of " } else { "uploaded " };
+            named(Naming::Is(&e.name), before, "uploaded a dataset", detail)
+        }
+        dataset::Event::Ingested(e) => {
+            let (rows, columns) = (e.rows, e.columns.len());
+            let size = format!(": {rows} rows, {columns} columns");
+            Phrase {
+                before: "read ",
+                unnamed: format!("read a dataset{size}").into(),
+                after: size.into(),
+                detail: json!({
+                    "version": e.version, "rows": rows, "columns": columns, "elapsed_ms": e.elapsed_ms,
+                })
+                .to_string(),
+                naming: Naming::Stays,
+            }
+        }
+        dataset::Event::Rejected(e) => Phrase {
+            before: "could not read ",
+            after: format!(": {}", e.detail).into(),
+            unnamed: format!("could not read a dataset: {}", e.detail).into(),
+            detail: json!({
+                "version": e.version, "code": e.code, "detail": e.detail,
+                "row": e.row, "column": e.column, "found": e.found,
+            })
+            .to_string(),
+            naming: Naming::Stays,
+        },
+        dataset::Event::Renamed(e) => renamed(&e.name, "dataset"),
+        dataset::Event::Described(e) => {
+            named(Naming::Stays, "described ", "described a dataset", json!({ "description": e.description }))
+        }
+        dataset::Event::Deleted(_) => named(Naming::Stays, "deleted ", "deleted a dataset", json!({})),
+        dataset::Event::Restored(e) => {
+            named(Naming::Is(&e.name), "restored ", "restored a dataset", json!({}))
+        }
+    }
+}
+
+fn query(happened: &query::Event) -> Phrase<'_> {
+    match happened {
+        query::Event::Executed(e) => {
+            let datasets: Vec<&str> = e.datasets.iter().map(|d| d.name.as_str()).collect();
+            let detail = json!({
+                "run_id": e.run_id, "rows": e.rows, "elapsed_ms": e.elapsed_ms, "cache_tier": e.cache_tier,
+                "datasets": datasets,
+            });
+            Phrase {
+                before: "ran ",
+                after: "".into(),
+                unnamed: if datasets.is_empty() {
+                    "ran a query".into()
+                } else {
+                    format!("ran a query over {}", datasets.join(", ")).into()
+                },
+                detail: detail.to_string(),
+                naming: Naming::Stays,
+            }
+        }
+        query::Event::Failed(e) => {
+            let detail = json!({
+                "run_id": e.run_id, "code": e.code, "detail": e.detail, "elapsed_ms": e.elapsed_ms,
+            });
+            Phrase {
+                after: ", which failed".into(),
+                ..named(Naming::Stays, "ran ", "ran a query, which failed", detail)
+            }
+        }
+        query::Event::Saved(e) => named(Naming::Is(&e.name), "saved the query ", "saved a query", json!({})),
+        query::Event::Renamed(e) => renamed(&e.name, "query"),
+        query::Event::Unsaved(_) => {
+            named(Naming::Becomes(None), "gave up the query ", "gave up a query", json!({}))
+        }
+    }
+}
+
+fn visualization(happened: &visualization::Event) -> Phrase<'_> {
+    match happened {
+        visualization::Event::Saved(e) => {
+            named(Naming::Is(&e.name), "saved the chart ", "saved a chart", json!({ "query_id": e.query_id }))
+        }
+        visualization::Event::Renamed(e) => renamed(&e.name, "chart"),
+        visualization::Event::Described(e) => {
+            named(Naming::Stays, "described ", "described a chart", json!({ "description": e.description }))
+        }
+        visualization::Event::Deleted(_) => named(Naming::Stays, "deleted ", "deleted a chart", json!({})),
+        visualization::Event::Restored(e) => {
+            named(Naming::Is(&e.name), "restored ", "restored a chart", json!({}))
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The sums at the top of the dashboard.
+
+use std::collections::HashMap;
+
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+use weir_events::{Event, Recorded, dataset, query, visualization};
+
+use super::{int, keys, position};
+use crate::projection::{Projection, Tx, execute};
+
+pub(crate) struct Overview;
+
+#[derive(Default)]
+pub(crate) struct Delta {
+    totals: HashMap<Uuid, Total>,
+    items: HashMap<(Uuid, &'static str, Uuid), Item>,
+}
+
+#[derive(Default)]
+struct Total {
+    queries: i64,
+    failed_queries: i64,
+    cache_hits: i64,
+    position: i64,
+}
+
+/// What becomes of something that is counted; `None` leaves it as it is.
+#[derive(Default)]
+struct Item {
+    made: Option<bool>,
+    deleted: Option<bool>,
+    bytes: Option<i64>,
+    rows: Option<i64>,
+}
+
+impl Projection for Overview {
+    const NAME: &'static str = "overview";
+    const VERSION: i32 = 1;
+    const SCHEMA: &'static str = include_str!("schema.sql");
+    type Delta = Delta;
+
+    fn fold(delta: &mut Delta, event: &Recorded) {
+        let Some((workspace, id)) = keys(event) else { return };
+        let Delta { totals, items } = delta;
+        let total = totals.entry(workspace).or_default();
+        total.position = position(event);
+        match &event.event {
+            Event::Query(query::Event::Executed(run)) => {
+                total.queries += 1;
+                total.cache_hits += i64::from(run.cache_tier.is_some());
+            }
+            Event::Query(query::Event::Failed(_)) => {
+                total.queries += 1;
+                total.failed_queries += 1;
+            }
+            Event::Dataset(happened) => {
+                let item = items.entry((workspace, "dataset", id)).or_default();
+                match happened {
+                    dataset::Event::Uploaded(e) => item.bytes = Some(int(e.upload.bytes)),
+                    dataset::Event::Ingested(e) => {
+                        item.made = Some(true);
+                        item.rows = Some(int(e.rows));
+                    }
+                    dataset::Event::Deleted(_) => item.deleted = Some(true),
+                    dataset::Event::Restored(_) => item.deleted = Some(false),
+                    dataset::Event::Rejected(_)
+                    | dataset::Event::Renamed(_)
+                    | dataset::Event::Described(_) => {}
+                }
+            }
+            Event::Visualization(happened) => {
+                let item = items.entry((workspace, "visualization", id)).or_default();
+                match happened {
+                    visualization::Event::Saved(_) => item.made = Some(true),
+                    visualization::Event::Deleted(_) => item.deleted = Some(true),
+                    visualization::Event::Restored(_) => item.deleted = Some(false),
+                    visualization::Event::Renamed(_) | visualization::Event::Described(_) => {}
+                }
+            }
+            Event::Query(_) | Event::Workspace(_) | Event::Member(_) | Event::Name(_) => {}
+        }
+    }
+
+    async fn write(tx: &Tx<'_>, Delta { totals, items }: Delta) -> Result<(), tokio_postgres::Error> {
+        if totals.is_empty() {
+            return Ok(());
+        }
+        let workspaces: Vec<_> = totals.keys().collect();
+        let queries: Vec<_> = totals.values().map(|t| t.queries).collect();
+        let failed: Vec<_> = totals.values().map(|t| t.failed_queries).collect();
+        let hits: Vec<_> = totals.values().map(|t| t.cache_hits).collect();
+        let positions: Vec<_> = totals.values().map(|t| t.position).collect();
+        let owners: Vec<_> = items.keys().map(|k| k.0).collect();
+        let kinds: Vec<_> = items.keys().map(|k| k.1).collect();
+        let ids: Vec<_> = items.keys().map(|k| k.2).collect();
+        let made: Vec<_> = items.values().map(|i| i.made).collect();
+        let deleted: Vec<_> = items.values().map(|i| i.deleted).collect();
+        let bytes: Vec<_> = items.values().map(|i| i.bytes).collect();
+        let rows: Vec<_> = items.values().map(|i| i.rows).collect();
+        let params: &[&(dyn ToSql + Sync)] = &[
+            &workspaces,
+            &queries,
+            &failed,
+            &hits,
+            &positions,
+            &owners,
+            &kinds,
+            &ids,
+            &made,
+            &deleted,
+            &bytes,
+            &rows,
+        ];
+        execute(tx, include_str!("write.sql"), params).await
+    }
+}

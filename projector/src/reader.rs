@@ -1,0 +1,211 @@
+//! From the log to batches: what is ready is taken at once, never waited for.
+//!
+//! A task follows the log and decodes while the batch before is being written. It hands over what
+//! it has as soon as the writer is free, so an idle stream's event is a batch of one, while behind
+//! a busy writer batches grow up to their bounds.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::StreamExt;
+use tokio::{sync::mpsc, task::JoinHandle};
+use uuid::Uuid;
+use weir_events::{Aggregate, EventLog, Filter, FollowError, Position, Recorded, Stored, envelope::header};
+
+/// Events to be folded and written together.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) events: Vec<Recorded>,
+    pub(crate) dead: Vec<Dead>,
+    /// The position of the last of them all.
+    pub(crate) last: Position,
+    bytes: usize,
+}
+
+/// An event that could not be folded.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Dead {
+    pub(crate) position: Position,
+    /// The projection that could not, or `*`.
+    pub(crate) projection: &'static str,
+    pub(crate) subject: String,
+    pub(crate) reason: String,
+    pub(crate) at: Option<DateTime<Utc>>,
+}
+
+/// What stands for every projection in a dead letter.
+const ALL: &str = "*";
+
+impl Batch {
+    pub(crate) fn len(&self) -> usize {
+        self.events.len() + self.dead.len()
+    }
+
+    fn push(&mut self, stored: Stored) {
+        self.last = stored.position;
+        self.bytes += stored.payload.len();
+        match decode(stored) {
+            Ok(event) => self.events.push(event),
+            Err(dead) => self.dead.push(dead),
+        }
+    }
+
+    /// Two halves, each with the dead among its events. Of a batch with at least two events.
+    pub(crate) fn halves(mut self) -> (Self, Self) {
+        let events = self.events.split_off(self.events.len() / 2);
+        let last = self.events.last().map_or(Position::START, |e| e.position);
+        let (dead, later) = self.dead.into_iter().partition(|d| d.position <= last);
+        let first = Self { events: self.events, dead, last, bytes: self.bytes };
+        (first, Self { events, dead: later, last: self.last, bytes: self.bytes })
+    }
+}
+
+fn decode(mut stored: Stored) -> Result<Recorded, Dead> {
+    if let Some(payload) = without_nul(&stored.payload) {
+        stored.payload = payload;
+    }
+    let dead = |reason: String| Dead {
+        position: stored.position,
+        projection: ALL,
+        subject: stored.subject.replace('\0', "\u{fffd}"),
+        reason: reason.replace('\0', "\u{fffd}"),
+        at: stored
+            .headers
+            .get(header::TIME)
+            .and_then(|t| DateTime::parse_from_rfc3339(t).ok())
+            .map(|t| t.to_utc()),
+    };
+    let event = stored.decode().map_err(|e| dead(e.to_string()))?;
+    if event.subject.aggregate() != Aggregate::Name && event.subject.id().parse::<Uuid>().is_err() {
+        return Err(dead("the subject's id is not a UUID".to_owned()));
+    }
+    Ok(event)
+}
+
+/// The payload with every escaped NUL replaced, `None` if it has none. JSON can hold that
+/// character, PostgreSQL cannot; the replacement is what Unicode has for the purpose.
+fn without_nul(payload: &Bytes) -> Option<Bytes> {
+    const NUL: &[u8] = br"\u0000";
+    if !payload.windows(NUL.len()).any(|w| w == NUL) {
+        return None;
+    }
+    let mut out = payload.to_vec();
+    let mut at = 0;
+    while at < out.len() {
+        if out[at] != b'\\' {
+            at += 1;
+        } else if out[at..].starts_with(NUL) {
+            out[at..at + NUL.len()].copy_from_slice(br"\ufffd");
+            at += NUL.len();
+        } else {
+            // Another escape: its second character is no beginning of one.
+            at += 2;
+        }
+    }
+    Some(out.into())
+}
+
+/// How large a batch may grow.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+}
+
+/// Batches of what comes after a position; dropping it stops reading.
+pub(crate) struct Reader {
+    batches: mpsc::Receiver<Result<Batch, FollowError>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Reader {
+    /// Reads on and on, or up to and including the event at `until`.
+    pub(crate) fn start(
+        log: &Arc<dyn EventLog>,
+        after: Position,
+        until: Option<Position>,
+        bounds: Bounds,
+    ) -> Self {
+        let (out, batches) = mpsc::channel(1);
+        let log = log.clone();
+        let task = tokio::spawn(async move {
+            if until.is_none_or(|until| after < until) {
+                read(log, after, until, bounds, out).await;
+            }
+        });
+        Self { batches, task }
+    }
+
+    /// The next batch; `None` when the last one has been handed out.
+    pub(crate) async fn next(&mut self) -> Result<Option<Batch>, FollowError> {
+        self.batches.recv().await.transpose()
+    }
+}
+
+async fn read(
+    log: Arc<dyn EventLog>,
+    after: Position,
+    until: Option<Position>,
+    bounds: Bounds,
+    out: mpsc::Sender<Result<Batch, FollowError>>,
+) {
+    let mut events = log.follow(Filter::All, after);
+    let mut batch = Batch::default();
+    let mut done = false;
+    while !(done && batch.len() == 0) {
+        let full = done || batch.len() >= bounds.events || batch.bytes >= bounds.bytes;
+        tokio::select! {
+            biased;
+            next = events.next(), if !full => match next {
+                Some(Ok(stored)) => {
+                    let past = until.filter(|until| stored.position >= *until);
+                    done = past.is_some();
+                    if past.is_none_or(|until| stored.position == until) {
+                        batch.push(stored);
+                    }
+                }
+                Some(Err(error)) => {
+                    // The receiver may be gone: then nobody wants to know.
+                    let _ = out.send(Err(error)).await;
+                    return;
+                }
+                None => {
+                    let error = FollowError::Failed("the stream of events ended".to_owned());
+                    let _ = out.send(Err(error)).await;
+                    return;
+                }
+            },
+            permit = out.reserve(), if batch.len() > 0 => match permit {
+                Ok(permit) => permit.send(Ok(std::mem::take(&mut batch))),
+                Err(_) => return,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_nul_is_replaced_and_nothing_else() {
+        let cases = [
+            (r#"{"a":"x\u0000y"}"#, Some(r#"{"a":"x\ufffdy"}"#)),
+            (r#"{"a":"\\u0000"}"#, Some(r#"{"a":"\\u0000"}"#)),
+            (r#"{"a":"\\\u0000"}"#, Some(r#"{"a":"\\\ufffd"}"#)),
+            (r#"{"a":"\u0000\u0000"}"#, Some(r#"{"a":"\ufffd\ufffd"}"#)),
+            (r#"{"a":"u0000"}"#, None),
+        ];
+        for (input, wanted) in cases {
+            let got = without_nul(&Bytes::from_static(input.as_bytes()));
+            assert_eq!(got.as_deref(), wanted.map(str::as_bytes), "{input}");
+        }
+    }
+}

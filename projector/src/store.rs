@@ -1,0 +1,162 @@
+//! The schema, the checkpoint and the fence: what the runtime keeps beside the projections' rows.
+
+use deadpool_postgres::{Client, ClientWrapper, Object, Pool};
+use tokio_postgres::{GenericClient, IsolationLevel};
+use weir_events::Position;
+
+use crate::{Projections, Schema, Tx};
+
+/// The channel on which every commit to the live schema notifies, the position as its payload.
+pub const CHANNEL: &str = "weir_position";
+
+/// What went wrong with PostgreSQL.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection could be had.
+    #[error("PostgreSQL is not available: {0}")]
+    Pool(#[from] deadpool_postgres::PoolError),
+    /// A statement failed or the connection broke.
+    #[error("PostgreSQL: {}", describe(.0))]
+    Statement(#[from] tokio_postgres::Error),
+    /// Something took longer than it may.
+    #[error("PostgreSQL did not answer in time")]
+    Timeout,
+    /// Another writer has taken over: what was folded here is void.
+    #[error("another writer has taken over")]
+    Fenced,
+}
+
+/// The server's own words where it said something; the driver's text hides them.
+pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
+    error
+        .as_db_error()
+        .map_or_else(|| error.to_string(), |e| format!("{} ({})", e.message(), e.code().code()))
+}
+
+/// Which projections the tables were folded by, and how far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    pub(crate) versions: Vec<(String, i32)>,
+    pub(crate) position: Position,
+}
+
+impl Checkpoint {
+    /// Whether these projections can go on from here.
+    pub(crate) fn fits(&self, projections: &Projections) -> bool {
+        let mut wanted: Vec<_> =
+            projections.versions().into_iter().map(|(name, version)| (name.to_owned(), version)).collect();
+        wanted.sort();
+        wanted == self.versions
+    }
+}
+
+/// Makes the live schema's tables if they are not there yet, so that they can be read, though
+/// empty, before the first event is folded. Tables of other versions are left alone: whoever
+/// runs or rebuilds deals with them.
+///
+/// # Errors
+/// When PostgreSQL does not answer.
+pub async fn ensure(pool: &Pool, projections: &Projections) -> Result<(), Error> {
+    let mut client = pool.get().await?;
+    prepare(&mut client, &Schema::live(), projections).await?;
+    Ok(())
+}
+
+/// A connection outside of the pool: it ends with its session state, it does not come back.
+pub(crate) async fn detached(pool: &Pool) -> Result<ClientWrapper, Error> {
+    Ok(Object::take(pool.get().await?))
+}
+
+/// Makes the fence's table, and the schema with its tables, where they are not there.
+pub(crate) async fn prepare(
+    client: &mut Client,
+    schema: &Schema,
+    projections: &Projections,
+) -> Result<(), Error> {
+    let tx = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
+    // CREATE ... IF NOT EXISTS is not safe against itself in another session.
+    tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('weir projector schema', 0))", &[]).await?;
+    tx.batch_execute(include_str!("runner.sql")).await?;
+    register(&*tx, schema).await?;
+    let there = tx
+        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&format!("{schema}.checkpoint")])
+        .await?
+        .get::<_, bool>(0);
+    if !there {
+        create(&tx, schema, projections).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Gives the schema its row in the fence.
+pub(crate) async fn register(client: &impl GenericClient, schema: &Schema) -> Result<(), Error> {
+    let sql = "INSERT INTO projector.runner (schema) VALUES ($1) ON CONFLICT DO NOTHING";
+    client.execute(sql, &[&schema.as_str()]).await?;
+    Ok(())
+}
+
+/// Makes an empty schema anew, in place of what it was.
+pub(crate) async fn recreate(
+    client: &mut ClientWrapper,
+    schema: &Schema,
+    projections: &Projections,
+) -> Result<(), Error> {
+    let tx = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
+    tx.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await?;
+    create(&tx, schema, projections).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn create(tx: &Tx<'_>, schema: &Schema, projections: &Projections) -> Result<(), Error> {
+    tx.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {schema}; SET LOCAL search_path TO {schema}"))
+        .await?;
+    tx.batch_execute(include_str!("checkpoint.sql")).await?;
+    let (mut names, mut versions) = (Vec::new(), Vec::new());
+    for projection in projections.iter() {
+        tx.batch_execute(projection.schema()).await?;
+        names.push(projection.name());
+        versions.push(projection.version());
+    }
+    tx.execute(
+        "INSERT INTO checkpoint (name, version, position, updated_at) \
+         SELECT name, version, 0, now() FROM unnest($1::text[], $2::integer[]) AS p (name, version)",
+        &[&names, &versions],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The schema's checkpoint; with no projections in it, it stands at the start.
+pub(crate) async fn checkpoint(client: &impl GenericClient, schema: &Schema) -> Result<Checkpoint, Error> {
+    let sql = format!("SELECT name, version, position FROM {schema}.checkpoint");
+    let rows = client.query(&sql, &[]).await?;
+    let position = rows.iter().map(|r| r.get::<_, i64>(2)).min().unwrap_or_default();
+    let mut versions: Vec<_> = rows.iter().map(|r| (r.get(0), r.get(1))).collect();
+    versions.sort();
+    Ok(Checkpoint { versions, position: Position(u64::try_from(position).unwrap_or_default()) })
+}
+
+/// Tries to become the schema's writer: takes the session's advisory lock and a new epoch, which
+/// shuts out whoever had the one before. `None` while another session holds the lock.
+pub(crate) async fn lead(client: &ClientWrapper, schema: &Schema) -> Result<Option<i64>, Error> {
+    let locked = client
+        .query_one(
+            "SELECT pg_try_advisory_lock(hashtextextended('weir projector ' || $1, 0))",
+            &[&schema.as_str()],
+        )
+        .await?;
+    if !locked.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let process = i64::from(std::process::id());
+    let row = client
+        .query_one(
+            "UPDATE projector.runner SET epoch = epoch + 1, process = $2, since = now() \
+             WHERE schema = $1 RETURNING epoch",
+            &[&schema.as_str(), &process],
+        )
+        .await?;
+    Ok(Some(row.get(0)))
+}

@@ -1,0 +1,239 @@
+//! Writes batches: rows, checkpoint and fence in one transaction.
+
+use std::time::Duration;
+
+use deadpool_postgres::{ClientWrapper, Pool};
+use futures::future::{join_all, join4};
+use tokio::time::timeout;
+use tokio_postgres::Statement;
+use weir_events::Position;
+
+use crate::{
+    Projections, Schema, Tx,
+    projection::execute,
+    reader::{Batch, Dead},
+    store::{self, CHANNEL, Error},
+};
+
+/// What holds for the whole session. The plans of the projections' statements must never depend
+/// on statistics: each looks a few thousand rows up by primary key, in tables of any size, and a
+/// plan made while a table was empty must serve when it is not. A commit need not wait for the
+/// disk: rows that are lost in a crash are lost together with their checkpoint and folded again.
+const SESSION: &str = "
+    SET synchronous_commit = off;
+    SET plan_cache_mode = force_generic_plan;
+    SET enable_seqscan = off;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
+    SET jit = off;
+    SET TimeZone = 'UTC';
+    SET idle_in_transaction_session_timeout = '60s'";
+
+const FENCE: &str = "SELECT epoch FROM projector.runner WHERE schema = $1 FOR UPDATE";
+
+const MOVE: &str = "UPDATE checkpoint SET position = $1, updated_at = now() WHERE position = $2";
+
+const NOTIFY: &str = "SELECT pg_notify($1, $2)";
+
+const BURY: &str = include_str!("bury.sql");
+
+/// What to do about tables that are there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tables {
+    /// Go on from where they are.
+    Keep,
+    /// Begin anew.
+    Fresh,
+}
+
+/// The one writer of a schema.
+pub(crate) struct Writer {
+    client: ClientWrapper,
+    schema: Schema,
+    projections: Projections,
+    epoch: i64,
+    position: Position,
+    patience: Duration,
+    fence: Statement,
+}
+
+impl Writer {
+    /// Becomes the writer; `None` while another process is. Its tables must be there, unless they
+    /// are to be fresh.
+    pub(crate) async fn open(
+        pool: &Pool,
+        schema: &Schema,
+        projections: &Projections,
+        tables: Tables,
+        patience: Duration,
+    ) -> Result<Option<Self>, Error> {
+        let open = async {
+            let mut client = store::detached(pool).await?;
+            client.batch_execute(SESSION).await?;
+            if tables == Tables::Fresh {
+                store::register(&*client, schema).await?;
+            }
+            let Some(epoch) = store::lead(&client, schema).await? else { return Ok(None) };
+            if tables == Tables::Fresh {
+                store::recreate(&mut client, schema, projections).await?;
+            }
+            let position = store::checkpoint(&*client, schema).await?.position;
+            let fence = client.prepare(FENCE).await?;
+            Ok(Some(Self {
+                client,
+                schema: schema.clone(),
+                projections: projections.clone(),
+                epoch,
+                position,
+                patience,
+                fence,
+            }))
+        };
+        timeout(patience, open).await.map_err(|_| Error::Timeout)?
+    }
+
+    /// Up to where everything is written.
+    pub(crate) fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Writes a batch and returns how many of its events could not be folded. What the tables
+    /// refuse, whatever the reason lies in, is narrowed down to the events at fault.
+    ///
+    /// After an error this writer is spent: whether the batch is there, only the checkpoint knows.
+    pub(crate) async fn write(&mut self, batch: Batch) -> Result<usize, Error> {
+        let mut dead = 0;
+        let mut todo = vec![batch];
+        while let Some(batch) = todo.pop() {
+            let patience = self.patience;
+            match timeout(patience, self.commit(&batch)).await.map_err(|_| Error::Timeout)? {
+                Ok(()) => dead += batch.dead.len(),
+                Err(Error::Statement(error)) if refused(&error) => match batch.events.len() {
+                    0 => return Err(Error::Statement(error)),
+                    1 => {
+                        dead += timeout(patience, self.commit_one(&batch))
+                            .await
+                            .map_err(|_| Error::Timeout)??;
+                    }
+                    _ => {
+                        let (first, second) = batch.halves();
+                        todo.extend([second, first]);
+                    }
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(dead)
+    }
+
+    /// All of it in one transaction; its statements go out at once, one behind the other.
+    async fn commit(&mut self, batch: &Batch) -> Result<(), Error> {
+        let folded: Vec<_> = self.projections.iter().map(|p| p.fold(&batch.events)).collect();
+        let tx = self.client.transaction().await?;
+        let search_path = format!("SET LOCAL search_path TO {}", self.schema);
+        let (path, epoch, written, moved) = join4(
+            tx.batch_execute(&search_path),
+            tx.query_opt(&self.fence, &[&self.schema.0]),
+            join_all(folded.into_iter().map(|f| f.write(&tx))),
+            conclude(&tx, &self.projections, &self.schema, &batch.dead, self.position, batch.last),
+        )
+        .await;
+        path?;
+        if epoch?.map(|row| row.get(0)) != Some(self.epoch) {
+            return Err(Error::Fenced);
+        }
+        // Behind the first failure every other statement fails too, for that reason alone.
+        let failures = written.into_iter().filter_map(Result::err);
+        if let Some(error) = first_cause(failures) {
+            return Err(error.into());
+        }
+        moved?;
+        tx.commit().await?;
+        self.position = batch.last;
+        Ok(())
+    }
+
+    /// The same for a single event that something refuses: the other projections take it.
+    async fn commit_one(&mut self, batch: &Batch) -> Result<usize, Error> {
+        let mut dead = batch.dead.clone();
+        let mut tx = self.client.transaction().await?;
+        tx.batch_execute(&format!("SET LOCAL search_path TO {}", self.schema)).await?;
+        let epoch = tx.query_opt(&self.fence, &[&self.schema.0]).await?;
+        if epoch.map(|row| row.get(0)) != Some(self.epoch) {
+            return Err(Error::Fenced);
+        }
+        for projection in self.projections.iter() {
+            let part = tx.transaction().await?;
+            match projection.fold(&batch.events).write(&part).await {
+                Ok(()) => part.commit().await?,
+                Err(error) if refused(&error) => {
+                    part.rollback().await?;
+                    dead.extend(batch.events.iter().map(|event| Dead {
+                        position: event.position,
+                        projection: projection.name(),
+                        subject: event.subject.to_string(),
+                        reason: store::describe(&error),
+                        at: Some(event.meta.time),
+                    }));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        conclude(&tx, &self.projections, &self.schema, &dead, self.position, batch.last).await?;
+        tx.commit().await?;
+        self.position = batch.last;
+        Ok(dead.len())
+    }
+}
+
+/// Dead letters, checkpoint, notification.
+async fn conclude(
+    tx: &Tx<'_>,
+    projections: &Projections,
+    schema: &Schema,
+    dead: &[Dead],
+    from: Position,
+    to: Position,
+) -> Result<(), Error> {
+    if !dead.is_empty() {
+        let positions: Vec<_> = dead.iter().map(|d| number(d.position)).collect();
+        let names: Vec<_> = dead.iter().map(|d| d.projection).collect();
+        let subjects: Vec<_> = dead.iter().map(|d| d.subject.as_str()).collect();
+        let reasons: Vec<_> = dead.iter().map(|d| d.reason.as_str()).collect();
+        let at: Vec<_> = dead.iter().map(|d| d.at).collect();
+        execute(tx, BURY, &[&positions, &names, &subjects, &reasons, &at]).await?;
+    }
+    let statement = tx.prepare_cached(MOVE).await?;
+    let moved = tx.execute(&statement, &[&number(to), &number(from)]).await?;
+    // Whoever else moved it has folded these events.
+    if moved != projections.iter().count() as u64 {
+        return Err(Error::Fenced);
+    }
+    if *schema == Schema::live() {
+        execute(tx, NOTIFY, &[&CHANNEL, &to.to_string()]).await?;
+    }
+    Ok(())
+}
+
+fn number(position: Position) -> i64 {
+    i64::try_from(position.0).unwrap_or(i64::MAX)
+}
+
+/// Whether the data are at fault, not the server: values that a column cannot hold, broken
+/// constraints, rows too large for an index.
+fn refused(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| ["21", "22", "23", "54"].contains(&&code.code()[..2]))
+}
+
+/// The failure that made the others fail.
+fn first_cause(errors: impl Iterator<Item = tokio_postgres::Error>) -> Option<tokio_postgres::Error> {
+    let aborted = tokio_postgres::error::SqlState::IN_FAILED_SQL_TRANSACTION;
+    let mut first = None;
+    for error in errors {
+        if error.code() != Some(&aborted) {
+            return Some(error);
+        }
+        first.get_or_insert(error);
+    }
+    first
+}

@@ -1,0 +1,9 @@
+//! The read models over a real PostgreSQL and the log in memory.
+
+mod folding;
+mod histories;
+mod rebuilding;
+mod running;
+mod sql;
+mod story;
+mod throughput;
