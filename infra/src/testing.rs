@@ -41,7 +41,7 @@ impl Nats {
             .unwrap_or_else(|error| panic!("{error}"))
             .path;
         let store = folder.path().join("store");
-        let options = nats::Options { program, store, token: secret::generate(), ports: Vec::new() };
+        let options = nats::Options { program, store, password: secret::generate(), ports: Vec::new() };
         let server = run(&options, folder.path()).await;
         let url = server.url().to_owned();
         Self {
@@ -52,7 +52,7 @@ impl Nats {
         }
     }
 
-    /// Where clients connect, with the token: the same after a restart.
+    /// Where clients connect, with the password: the same after a restart.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -18,6 +18,7 @@ use super::{Place, Server, StartError, Supervisor, port, secret};
 pub const STANDARD_PORT: u16 = 4222;
 /// The largest message, in bytes. Events are small; this leaves room for a dataset of very many columns.
 pub const MAX_PAYLOAD: usize = 4 << 20;
+const USER: &str = "weir";
 
 /// How to run the embedded server.
 #[derive(Debug, Clone)]
@@ -26,8 +27,8 @@ pub struct Options {
     pub program: PathBuf,
     /// Folder of the streams.
     pub store: PathBuf,
-    /// What clients must show.
-    pub token: String,
+    /// The password of the user `weir`, whom clients must be.
+    pub password: String,
     /// Ports to prefer, in order; any free one if all are taken.
     pub ports: Vec<u16>,
 }
@@ -68,11 +69,11 @@ impl Nats {
                 program: options.program.clone(),
                 config: config.clone(),
                 address: format!("127.0.0.1:{port}"),
-                token: options.token.clone(),
+                password: options.password.clone(),
             };
             match Supervisor::start(Arc::new(process), place.clone()).await {
                 Ok(supervisor) => {
-                    let url = format!("nats://{}@127.0.0.1:{port}", options.token);
+                    let url = format!("nats://{USER}:{}@127.0.0.1:{port}", options.password);
                     return Ok(Self { supervisor, url, port });
                 }
                 // Somebody took the port between the look and the start.
@@ -85,7 +86,7 @@ impl Nats {
         }
     }
 
-    /// Where clients connect, with the token.
+    /// Where clients connect, with the password.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -115,13 +116,13 @@ fn configuration(options: &Options, port: u16) -> String {
         "server_name: weir\n\
          listen: \"127.0.0.1:{port}\"\n\
          max_payload: {MAX_PAYLOAD}\n\
-         authorization {{ token: {token} }}\n\
+         authorization {{ user: {USER}, password: {password} }}\n\
          jetstream {{\n  \
            store_dir: {store}\n  \
            # The default, every two minutes, loses acknowledged events when the power fails.\n  \
            sync_interval: always\n\
          }}\n",
-        token = quoted(&options.token),
+        password = quoted(&options.password),
         store = quoted(&store),
     );
     text
@@ -135,7 +136,7 @@ struct Process {
     program: PathBuf,
     config: PathBuf,
     address: String,
-    token: String,
+    password: String,
 }
 
 #[async_trait]
@@ -155,12 +156,13 @@ impl Server for Process {
     }
 
     async fn probe(&self) -> Result<(), String> {
-        // Another server on this port would refuse the token.
-        let client = async_nats::ConnectOptions::with_token(self.token.clone())
-            .connection_timeout(Duration::from_secs(2))
-            .connect(self.address.as_str())
-            .await
-            .map_err(|error| error.to_string())?;
+        // Another server on this port would refuse the password.
+        let client =
+            async_nats::ConnectOptions::with_user_and_password(USER.to_owned(), self.password.clone())
+                .connection_timeout(Duration::from_secs(2))
+                .connect(self.address.as_str())
+                .await
+                .map_err(|error| error.to_string())?;
         let info = client.request("$JS.API.INFO", "".into());
         match tokio::time::timeout(Duration::from_secs(5), info).await {
             Ok(Ok(reply)) if !reply.payload.windows(7).any(|w| w == b"\"error\"") => Ok(()),

@@ -15,13 +15,13 @@ fn place(folder: &Path) -> Place {
 
 fn nats_options(folder: &Path) -> nats::Options {
     let program = programs::NATS.find(&programs::folders(&[bin_dir()])).unwrap().path;
-    nats::Options { program, store: folder.join("store"), token: secret::generate(), ports: Vec::new() }
+    nats::Options { program, store: folder.join("store"), password: secret::generate(), ports: Vec::new() }
 }
 
 fn postgres_options(folder: &Path) -> postgres::Options {
     let program = programs::POSTGRES.find(&programs::folders(&[bin_dir()])).unwrap();
     let data = folder.to_owned();
-    postgres::Options { program, secrets: data.join("secrets"), data, ports: Vec::new(), durable: false }
+    postgres::Options { program, secrets: data.join("secrets"), data, ports: Vec::new(), durable: true }
 }
 
 fn kill(pid: u32) {
@@ -144,7 +144,22 @@ async fn postgres_starts_survives_a_kill_and_keeps_its_data() {
     drop(client);
     drop(server);
     second.stop().await;
-    if home.parent() != Some(folder.path()) {
-        std::fs::remove_dir_all(home.parent().unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn where_the_servers_user_cannot_go_its_data_goes_elsewhere_and_stays_there() {
+    if super::unprivileged::User::needed().is_none() {
+        return; // only root's PostgreSQL runs as another user
     }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let options = postgres::Options { durable: false, ..postgres_options(folder.path()) };
+    let server = postgres::Postgres::start(options.clone(), place(folder.path())).await.unwrap();
+    let home = server.home().to_owned();
+    assert!(!home.starts_with(folder.path()));
+    server.stop().await;
+    let server = postgres::Postgres::start(options, place(folder.path())).await.unwrap();
+    assert_eq!(server.home(), home);
+    server.stop().await;
+    std::fs::remove_dir_all(home.parent().unwrap()).unwrap();
 }
