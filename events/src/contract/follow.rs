@@ -107,7 +107,7 @@ pub async fn a_follower_ahead_of_the_log_is_told(log: Arc<dyn EventLog>) {
 /// Thousands of events, written while followers read them, come once each and in order.
 pub async fn a_backlog_is_followed_without_gap(log: Arc<dyn EventLog>) {
     const COMMITS: usize = 100;
-    const EVENTS: usize = 50;
+    const EVENTS: usize = 30;
     let workspace = workspace();
     let writer = {
         let log = log.clone();

@@ -219,13 +219,13 @@ pub async fn nonsense_is_refused(log: Arc<dyn EventLog>) {
 /// An event over the limit is refused, and with it the whole commit; one below goes through.
 pub async fn too_large_is_refused_whole(log: Arc<dyn EventLog>) {
     let subject = dataset_subject(workspace());
-    let large = described(&subject, &"x".repeat(2 * 1024 * 1024));
+    let large = described(&subject, &"x".repeat(8 * 1024 * 1024));
     let commit = Commit::new().event(described(&subject, "small")).event(large.clone());
     assert!(matches!(log.append(commit).await, Err(AppendError::TooLarge { .. })));
     let Err(AppendError::TooLarge { size, limit }) = log.append(Commit::new().event(large)).await else {
         panic!("it was taken");
     };
-    assert!(size > 2 * 1024 * 1024 && limit < size, "{size} {limit}");
+    assert!(size > 8 * 1024 * 1024 && limit < size, "{size} {limit}");
     assert_eq!(log.head().await, Ok(Position::START));
     let fits = "x".repeat(500 * 1024);
     put(&log, described(&subject, &fits)).await;

@@ -1,0 +1,31 @@
+//! The log on JetStream keeps the port's promises.
+
+use std::sync::Arc;
+
+use weir_events::EventLog;
+use weir_infra::{
+    log::{JetStreamLog, Options},
+    testing::Nats,
+};
+
+async fn fresh() -> (Arc<dyn EventLog>, Nats) {
+    let nats = Nats::start().await;
+    let log = JetStreamLog::connect(nats.client().await, Options::default()).await.expect("a log");
+    (Arc::new(log), nats)
+}
+
+weir_events::contract_suite!(fresh);
+
+/// The same with writes that always share a batch, however few they are.
+mod always_in_batches {
+    use super::*;
+
+    async fn fresh() -> (Arc<dyn EventLog>, Nats) {
+        let nats = Nats::start().await;
+        let options = Options { min_batch: 2, ..Options::default() };
+        let log = JetStreamLog::connect(nats.client().await, options).await.expect("a log");
+        (Arc::new(log), nats)
+    }
+
+    weir_events::contract_suite!(fresh);
+}
