@@ -14,51 +14,51 @@ use weir_events::{
 use weir_projector::{Options, Runtime, projections};
 
 /// A log with a clock that the test moves.
-pub struct Story {
-    pub log: MemoryLog,
-    pub now: DateTime<Utc>,
-    pub actor: Actor,
+pub(crate) struct Story {
+    pub(crate) log: MemoryLog,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) actor: Actor,
     events: u128,
 }
 
-pub fn workspace(n: u128) -> WorkspaceId {
+pub(crate) fn workspace(n: u128) -> WorkspaceId {
     Uuid::from_u128(0xa000 + n).into()
 }
 
-pub fn user(n: u128) -> UserId {
+pub(crate) fn user(n: u128) -> UserId {
     Uuid::from_u128(0xb000 + n).into()
 }
 
-pub fn table(n: u128) -> DatasetId {
+pub(crate) fn table(n: u128) -> DatasetId {
     Uuid::from_u128(0xd000 + n).into()
 }
 
-pub fn pattern(n: u128) -> QueryId {
+pub(crate) fn pattern(n: u128) -> QueryId {
     Uuid::from_u128(0xe000 + n).into()
 }
 
-pub fn chart(n: u128) -> VisualizationId {
+pub(crate) fn chart(n: u128) -> VisualizationId {
     Uuid::from_u128(0xf000 + n).into()
 }
 
 impl Story {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = "2026-03-01T10:00:00Z".parse().unwrap();
         Self { log: MemoryLog::new(), now, actor: Actor::User(user(1)), events: 0 }
     }
 
-    pub fn minutes_later(&mut self, minutes: i64) {
+    pub(crate) fn minutes_later(&mut self, minutes: i64) {
         self.now += TimeDelta::minutes(minutes);
     }
 
     /// One event by the current actor, a second after the last.
-    pub async fn tell(&mut self, subject: Subject, event: impl Into<Event>) -> Position {
+    pub(crate) async fn tell(&mut self, subject: Subject, event: impl Into<Event>) -> Position {
         let event = self.event(subject, event);
         self.log.append(Commit::new().event(event)).await.unwrap().last
     }
 
     /// The event alone.
-    pub fn event(&mut self, subject: Subject, event: impl Into<Event>) -> NewEvent {
+    pub(crate) fn event(&mut self, subject: Subject, event: impl Into<Event>) -> NewEvent {
         self.events += 1;
         self.now += TimeDelta::seconds(1);
         let id = Uuid::from_u128(self.events);
@@ -73,16 +73,16 @@ impl Story {
         NewEvent { subject, meta, event: event.into() }
     }
 
-    pub async fn head(&self) -> Position {
+    pub(crate) async fn head(&self) -> Position {
         self.log.head().await.unwrap()
     }
 
-    pub fn shared(&self) -> Arc<dyn EventLog> {
+    pub(crate) fn shared(&self) -> Arc<dyn EventLog> {
         Arc::new(self.log.clone())
     }
 }
 
-pub fn uploaded(name: &str, version: u32, bytes: u64) -> dataset::Uploaded {
+pub(crate) fn uploaded(name: &str, version: u32, bytes: u64) -> dataset::Uploaded {
     dataset::Uploaded {
         name: name.to_owned(),
         description: None,
@@ -98,7 +98,7 @@ pub fn uploaded(name: &str, version: u32, bytes: u64) -> dataset::Uploaded {
     }
 }
 
-pub fn ingested(version: u32, rows: u64) -> dataset::Ingested {
+pub(crate) fn ingested(version: u32, rows: u64) -> dataset::Ingested {
     dataset::Ingested {
         version,
         table: format!("tables/{version}.parquet"),
@@ -116,7 +116,7 @@ pub fn ingested(version: u32, rows: u64) -> dataset::Ingested {
     }
 }
 
-pub fn rejected(version: u32) -> dataset::Rejected {
+pub(crate) fn rejected(version: u32) -> dataset::Rejected {
     dataset::Rejected {
         version,
         code: "ragged_row".to_owned(),
@@ -127,7 +127,7 @@ pub fn rejected(version: u32) -> dataset::Rejected {
     }
 }
 
-pub fn executed(run: u128, sources: &[(u128, &str)], elapsed_ms: f64, tier: Option<u8>) -> query::Executed {
+pub(crate) fn executed(run: u128, sources: &[(u128, &str)], elapsed_ms: f64, tier: Option<u8>) -> query::Executed {
     query::Executed {
         run_id: RunId(Uuid::from_u128(0x1_0000 + run)),
         sql: format!("SELECT {run}"),
@@ -147,7 +147,7 @@ pub fn executed(run: u128, sources: &[(u128, &str)], elapsed_ms: f64, tier: Opti
     }
 }
 
-pub fn failed(run: u128) -> query::Failed {
+pub(crate) fn failed(run: u128) -> query::Failed {
     query::Failed {
         run_id: RunId(Uuid::from_u128(0x1_0000 + run)),
         sql: "SELECT nothing".to_owned(),
@@ -158,7 +158,7 @@ pub fn failed(run: u128) -> query::Failed {
     }
 }
 
-pub fn saved_chart(name: &str, description: Option<&str>) -> visualization::Saved {
+pub(crate) fn saved_chart(name: &str, description: Option<&str>) -> visualization::Saved {
     visualization::Saved {
         name: name.to_owned(),
         description: description.map(str::to_owned),
@@ -171,7 +171,7 @@ pub fn saved_chart(name: &str, description: Option<&str>) -> visualization::Save
 }
 
 /// Options with which nothing takes long.
-pub fn quick(batch_events: usize) -> Options {
+pub(crate) fn quick(batch_events: usize) -> Options {
     Options {
         batch_events,
         standby_poll: Duration::from_millis(20),
@@ -181,7 +181,7 @@ pub fn quick(batch_events: usize) -> Options {
 }
 
 /// Runs the projections until everything in the log is there, then stops them in order.
-pub async fn project(log: &Arc<dyn EventLog>, pool: &Pool, options: Options) {
+pub(crate) async fn project(log: &Arc<dyn EventLog>, pool: &Pool, options: Options) {
     let runtime = Runtime::new(log.clone(), pool.clone(), projections::all(), options);
     let mut position = runtime.position();
     let shutdown = CancellationToken::new();
@@ -194,7 +194,7 @@ pub async fn project(log: &Arc<dyn EventLog>, pool: &Pool, options: Options) {
 }
 
 /// The rows of a query, as JSON.
-pub async fn rows(pool: &Pool, sql: &str) -> Vec<Value> {
+pub(crate) async fn rows(pool: &Pool, sql: &str) -> Vec<Value> {
     let client = pool.get().await.unwrap();
     client.batch_execute("SET search_path TO read; SET TimeZone TO 'UTC'").await.unwrap();
     let sql = format!("SELECT to_jsonb(t) FROM ({sql}) t");
@@ -204,7 +204,7 @@ pub async fn rows(pool: &Pool, sql: &str) -> Vec<Value> {
 }
 
 /// The one row of a query, as JSON.
-pub async fn row(pool: &Pool, sql: &str) -> Value {
+pub(crate) async fn row(pool: &Pool, sql: &str) -> Value {
     let rows = rows(pool, sql).await;
     assert_eq!(rows.len(), 1, "{sql}: {rows:?}");
     rows.into_iter().next().unwrap()
