@@ -54,6 +54,9 @@ pub struct ReadOptions {
     /// The texts that mean 'missing'; `None` is the default set (empty, NA, N/A, NULL).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Vec<String>>,
+    /// The texts that mean 'missing' in text columns too; `None` leaves it to the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_in_text: Option<Vec<String>>,
     /// The character encoding by its WHATWG label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,

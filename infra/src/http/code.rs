@@ -84,13 +84,39 @@ codes! {
     DatasetNotFound = "dataset_not_found", NOT_FOUND, "There is no such dataset";
     QueryNotFound = "query_not_found", NOT_FOUND, "There is no such query";
     RunNotFound = "run_not_found", NOT_FOUND, "There is no such run";
+    ResultNotKept = "result_not_kept", NOT_FOUND, "The rows of the run were not kept";
+    ResultGone = "result_gone", GONE, "The rows of the run are gone";
+    AsOfUnsupported = "as_of_unsupported", UNPROCESSABLE_ENTITY, "The past cannot be read yet";
     VisualizationNotFound = "visualization_not_found", NOT_FOUND, "There is no such visualization";
     NameTaken = "name_taken", CONFLICT, "The name is taken";
+    DatasetNotReady = "dataset_not_ready", CONFLICT, "The dataset is still being read";
+    DatasetRejected = "dataset_rejected", UNPROCESSABLE_ENTITY, "The file could not be read";
+    QueryNotSaved = "query_not_saved", CONFLICT, "The query is not saved";
+    QuestionUnsupported = "question_unsupported", NOT_IMPLEMENTED, "Only SQL can be asked here";
+    InvalidSpec = "invalid_spec", UNPROCESSABLE_ENTITY, "The specification is not Vega-Lite";
+    InvalidChart = "invalid_chart", UNPROCESSABLE_ENTITY, "The chart cannot be drawn like this";
+
+    // SQL
+    SyntaxError = "syntax_error", UNPROCESSABLE_ENTITY, "The SQL cannot be parsed";
+    StatementNotAllowed = "statement_not_allowed", UNPROCESSABLE_ENTITY, "Only one single query can be run";
+    FunctionNotAllowed = "function_not_allowed", UNPROCESSABLE_ENTITY, "The function cannot be used here";
+    UnknownTable = "unknown_table", UNPROCESSABLE_ENTITY, "There is no such table";
+    UnknownColumn = "unknown_column", UNPROCESSABLE_ENTITY, "There is no such column";
+    AmbiguousColumn = "ambiguous_column", UNPROCESSABLE_ENTITY, "Several tables have the column";
+    UnknownFunction = "unknown_function", UNPROCESSABLE_ENTITY, "There is no such function";
+    InvalidQuery = "invalid_query", UNPROCESSABLE_ENTITY, "The parts of the query do not fit together";
+    NotSupported = "not_supported", UNPROCESSABLE_ENTITY, "The SQL is not supported";
+    DivisionByZero = "division_by_zero", UNPROCESSABLE_ENTITY, "The query divides by zero";
+    TimeLimit = "time_limit", UNPROCESSABLE_ENTITY, "The query ran longer than it may";
+    MemoryLimit = "memory_limit", UNPROCESSABLE_ENTITY, "The query needs more memory than it may have";
+    TooManyQueries = "too_many_queries", TOO_MANY_REQUESTS, "Too many queries run at once";
+    StorageUnavailable = "storage_unavailable", SERVICE_UNAVAILABLE, "The blob store is not available";
 
     // Not the caller's fault
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong inside Weir";
     LogUnavailable = "log_unavailable", SERVICE_UNAVAILABLE, "The event log is not available";
     DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "The database is not available";
+    PositionNotReached = "position_not_reached", SERVICE_UNAVAILABLE, "The read models have not reached the position yet";
     NotCaughtUp = "not_caught_up", SERVICE_UNAVAILABLE, "The read model has not caught up yet";
     Busy = "busy", SERVICE_UNAVAILABLE, "There is too much to do at the moment";
 }
