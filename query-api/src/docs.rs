@@ -1,0 +1,132 @@
+//! `/openapi.json`, and `/docs` to read it and try it out. All of it is served from here: the pages
+//! ask no other host for anything, and their content security policy forbids it.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderValue},
+    web,
+};
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use utoipa_swagger_ui::Config;
+use weir_infra::http::{Code, Problem};
+
+use crate::http::read;
+
+/// Scripts and styles come from here only; the pages set some styles and pictures inline.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                      frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+/// The document and the pages around it.
+#[derive(Clone)]
+pub struct Docs(Arc<Inner>);
+
+struct Inner {
+    document: Bytes,
+    etag: String,
+    pages: Arc<Config<'static>>,
+    errors: Bytes,
+}
+
+impl Docs {
+    /// Documentation of a whole API.
+    ///
+    /// # Errors
+    /// When the document has no JSON form.
+    pub fn new(document: &utoipa::openapi::OpenApi) -> Result<Self, serde_json::Error> {
+        let document = Bytes::from(serde_json::to_vec(document)?);
+        let etag = etag(&document);
+        // The validator would be asked for a badge, on another host.
+        let pages = Config::from("/openapi.json")
+            .validator_url("none")
+            .try_it_out_enabled(true)
+            .persist_authorization(true)
+            .display_request_duration(true);
+        Ok(Self(Arc::new(Inner { document, etag, pages: Arc::new(pages), errors: errors().into() })))
+    }
+
+    /// Adds the routes.
+    pub fn routes(&self, cfg: &mut web::ServiceConfig) {
+        let docs = self.clone();
+        read(cfg, "/openapi.json", move |req: HttpRequest| {
+            let docs = docs.clone();
+            async move { docs.document(&req) }
+        });
+        read(cfg, "/docs", async || {
+            HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+        });
+        let docs = self.clone();
+        read(cfg, "/docs/errors", move |req: HttpRequest| {
+            let docs = docs.clone();
+            async move {
+                guarded(tagged(
+                    &req,
+                    "text/html; charset=utf-8",
+                    &etag(&docs.0.errors),
+                    docs.0.errors.clone(),
+                ))
+            }
+        });
+        let docs = self.clone();
+        read(cfg, "/docs/{file:.*}", move |req: HttpRequest, file: web::Path<String>| {
+            let docs = docs.clone();
+            async move { docs.page(&req, &file) }
+        });
+    }
+
+    fn document(&self, req: &HttpRequest) -> HttpResponse {
+        tagged(req, "application/json", &self.0.etag, self.0.document.clone())
+    }
+
+    fn page(&self, req: &HttpRequest, file: &str) -> Result<HttpResponse, Problem> {
+        let found = utoipa_swagger_ui::serve(file, self.0.pages.clone()).map_err(Problem::internal)?;
+        let Some(found) = found else {
+            return Err(Problem::new(Code::NotFound, format!("There is nothing at {}.", req.path())));
+        };
+        let bytes = Bytes::from(found.bytes.into_owned());
+        let etag = etag(&bytes);
+        Ok(guarded(tagged(req, &found.content_type, &etag, bytes)))
+    }
+}
+
+fn guarded(mut response: HttpResponse) -> HttpResponse {
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
+}
+
+/// The table of error codes, which the `type` of every problem points into.
+fn errors() -> String {
+    let mut rows = String::new();
+    for code in Code::ALL {
+        let (title, status) = (code.title(), code.status());
+        // Codes and titles are fixed text without markup.
+        let _ = writeln!(
+            rows,
+            "<tr id=\"{code}\"><td><code>{code}</code></td><td>{status}</td><td>{title}</td></tr>"
+        );
+    }
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Weir: error codes</title>\
+         <style>body{{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}\
+         td{{padding:.2rem 1rem .2rem 0;vertical-align:top}}tr:target{{background:#ffc}}</style>\
+         <h1>Error codes</h1><p>Every error is <code>application/problem+json</code> with one of these as \
+         <code>code</code>. Programs can rely on the code; the texts may change.</p>\
+         <table>{rows}</table></html>"
+    )
+}
+
+fn etag(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("W/\"{hex}\"")
+}
+
+fn tagged(req: &HttpRequest, content_type: &str, etag: &str, body: Bytes) -> HttpResponse {
+    let known = req.headers().get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let unchanged = known.split(',').any(|tag| tag.trim() == etag);
+    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, "no-cache"));
+    if unchanged { response.finish() } else { response.content_type(content_type).body(body) }
+}

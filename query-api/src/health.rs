@@ -1,0 +1,181 @@
+//! `/health/live`, `/health/ready` and `/metrics`: for machines that watch over this one. None of
+//! them tells anything of a tenant.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, http::header, web};
+use serde::Serialize;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+use weir_events::Position;
+use weir_infra::{http::Problem, metrics};
+
+use crate::{reader::CHECKPOINT, state::State};
+
+/// How long each part may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Whether the process can serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Readiness {
+    /// Whether all parts are fine.
+    pub ready: bool,
+    /// The parts.
+    pub checks: Vec<Check>,
+    /// The last event of the log, where it is known.
+    pub head: Option<u64>,
+    /// The last event that reads see, where it is known.
+    pub position: Option<u64>,
+    /// How many events reads are behind, where it is known.
+    pub lag: Option<u64>,
+}
+
+/// One part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Check {
+    /// `postgres`, `event_log` or `projections`.
+    pub name: &'static str,
+    /// Whether it is fine.
+    pub ok: bool,
+    /// What is wrong, in a few words.
+    pub detail: Option<&'static str>,
+}
+
+impl Check {
+    fn new(name: &'static str, ok: bool, otherwise: &'static str) -> Self {
+        Self { name, ok, detail: (!ok).then_some(otherwise) }
+    }
+}
+
+/// Says that the process runs
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "operations",
+    operation_id = "live",
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn live() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("text/plain")
+        .body("ok\n")
+}
+
+/// Says whether the process can serve
+///
+/// It can while PostgreSQL and the event log answer and the read models keep up.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "operations",
+    operation_id = "ready",
+    responses(
+        (status = 200, description = "It can", body = Readiness),
+        (status = 503, description = "It cannot", body = Readiness),
+    )
+)]
+pub(crate) async fn ready(state: web::Data<State>) -> HttpResponse {
+    let (position, head) = futures::join!(checkpoint(&state), head(&state));
+    let readiness = judge(position, head, state.0.options.ready_lag);
+    let mut response = if readiness.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.insert_header((header::CACHE_CONTROL, "no-store")).json(readiness)
+}
+
+fn judge(position: Option<Position>, head: Option<Position>, tolerated: u64) -> Readiness {
+    let lag = position.zip(head).map(|(position, head)| head.0.saturating_sub(position.0));
+    let checks = vec![
+        Check::new("postgres", position.is_some(), "does not answer, or has no read models"),
+        Check::new("event_log", head.is_some(), "does not answer"),
+        Check::new("projections", lag.is_some_and(|lag| lag <= tolerated), "too far behind the event log"),
+    ];
+    Readiness {
+        ready: checks.iter().all(|check| check.ok),
+        checks,
+        head: head.map(|p| p.0),
+        position: position.map(|p| p.0),
+        lag,
+    }
+}
+
+async fn checkpoint(state: &State) -> Option<Position> {
+    let look = async {
+        let mut client = state.0.sources.pool.get().await?;
+        let tx = client.build_transaction().read_only(true).start().await?;
+        tx.batch_execute(&state.0.setup).await?;
+        let row = tx.query_one(CHECKPOINT, &[]).await?;
+        anyhow::Ok(crate::reader::checkpoint(&row)?.position)
+    };
+    match timeout(ANSWER, look).await {
+        Ok(Ok(position)) => Some(position),
+        Ok(Err(error)) => {
+            tracing::warn!(error = format!("{error:#}"), "not ready: the read models do not answer");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("not ready: PostgreSQL takes too long to answer");
+            None
+        }
+    }
+}
+
+async fn head(state: &State) -> Option<Position> {
+    match timeout(ANSWER, state.0.sources.log.head()).await {
+        Ok(Ok(head)) => Some(head),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("not ready: the event log takes too long to answer");
+            None
+        }
+    }
+}
+
+/// Shows the metrics of this process
+///
+/// In the Prometheus text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    operation_id = "metrics",
+    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    state.0.metrics.reached(state.0.sources.positions.newest());
+    let text = metrics::render(&state.0.registry).map_err(Problem::internal)?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type(metrics::CONTENT_TYPE)
+        .body(text))
+}
+
+/// The document's own part about them.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    paths(live, ready, metrics),
+    tags((name = "operations", description = "For machines that watch over this one"))
+)]
+pub(crate) struct Routes;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ok(position: Option<u64>, head: Option<u64>) -> Vec<bool> {
+        let readiness = judge(position.map(Position), head.map(Position), 10);
+        assert_eq!(readiness.ready, readiness.checks.iter().all(|c| c.ok));
+        readiness.checks.iter().map(|c| c.ok).collect()
+    }
+
+    #[test]
+    fn ready_is_when_all_answer_and_reads_keep_up() {
+        assert_eq!(ok(Some(90), Some(100)), [true, true, true]);
+        assert_eq!(ok(Some(100), Some(99)), [true, true, true], "seen in between");
+        assert_eq!(ok(Some(89), Some(100)), [true, true, false]);
+        assert_eq!(ok(None, Some(100)), [false, true, false]);
+        assert_eq!(ok(Some(5), None), [true, false, false]);
+    }
+}

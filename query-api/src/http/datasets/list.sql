@@ -1,0 +1,22 @@
+-- Datasets with how often they were read in the seven days that end with $5.
+SELECT d.id, d.name, d.description, d.status, d.version, d.uploaded_version, d.rejected_version, d.format,
+       d.upload_bytes, d.table_bytes, d.rows, d.columns, d.reason, d.file_name, d.created_at, d.created_by,
+       d.updated_at, d.last_used_at, d.deleted_at, d.position,
+       u.queries AS queries_7d,
+       {key} AS cursor_key
+FROM datasets d
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(use.queries), 0)::bigint AS queries
+    FROM dataset_use use
+    WHERE use.workspace_id = $1 AND use.dataset_id = d.id AND use.day > $5::date - 7 AND use.day <= $5::date
+) u
+WHERE d.workspace_id = $1
+  AND {after}
+  AND (d.status = 'deleted') = $6::boolean
+  AND ($7::text IS NULL OR d.status = $7::text)
+  AND ($8::text IS NULL OR d.name = $8::text)
+  AND ($9::text IS NULL OR strpos(lower(d.name || ' ' || coalesce(d.description, '')), lower($9::text)) > 0)
+  AND ($10::text IS NULL OR d.format = $10::text)
+  AND ($11::uuid IS NULL OR d.created_by = $11::uuid)
+ORDER BY {order}
+LIMIT $4::bigint

@@ -1,0 +1,18 @@
+-- Datasets that want attention: rejected, never read, or not read since before $2.
+(SELECT 'rejected' AS why, d.id, d.name, d.rows, d.upload_bytes, d.created_at, d.last_used_at, d.reason, d.file_name
+ FROM datasets d
+ WHERE d.workspace_id = $1 AND d.deleted_at IS NULL AND d.reason IS NOT NULL AND d.status <> 'ingesting'
+ ORDER BY d.updated_at DESC, d.id DESC
+ LIMIT $3::bigint)
+UNION ALL
+(SELECT 'unread' AS why, d.id, d.name, d.rows, d.upload_bytes, d.created_at, d.last_used_at, d.reason, d.file_name
+ FROM datasets d
+ WHERE d.workspace_id = $1 AND d.status = 'ready' AND d.last_used_at IS NULL
+ ORDER BY d.created_at, d.id
+ LIMIT $3::bigint)
+UNION ALL
+(SELECT 'unused' AS why, d.id, d.name, d.rows, d.upload_bytes, d.created_at, d.last_used_at, d.reason, d.file_name
+ FROM datasets d
+ WHERE d.workspace_id = $1 AND d.status = 'ready' AND d.last_used_at < $2::timestamptz
+ ORDER BY d.last_used_at, d.id
+ LIMIT $3::bigint)

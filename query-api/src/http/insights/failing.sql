@@ -1,0 +1,17 @@
+-- The patterns that fail most: at least $2 failures, and at least half of the runs.
+SELECT q.id, q.name, q.sql, q.runs, q.failures, q.last_run_at, f.code, f.detail
+FROM (
+    SELECT *
+    FROM queries q
+    WHERE q.workspace_id = $1 AND q.failures >= $2::bigint AND q.failures * 2 >= q.runs
+    ORDER BY q.failures DESC, q.id DESC
+    LIMIT $3::bigint
+) q
+CROSS JOIN LATERAL (
+    SELECT r.code, r.detail
+    FROM runs r
+    WHERE r.workspace_id = $1 AND r.query_id = q.id AND r.status = 'failed'
+    ORDER BY r.position DESC
+    LIMIT 1
+) f
+ORDER BY q.failures DESC, q.id DESC

@@ -1,0 +1,258 @@
+//! `GET /api/v1/runs/{run_id}/result`
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, ContentDisposition, DispositionParam, DispositionType},
+    web,
+};
+use bytes::Bytes;
+use object_store::{ObjectStoreExt, path::Path as Key};
+use serde::Serialize;
+use serde_json::Value;
+use tokio_postgres::Row;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use weir_engine::Answer;
+use weir_infra::http::{Code, Path, Problem};
+
+use super::{Run, get::GET, not_found};
+use crate::{http::Unanswered, params::Fresh, read::Read, reader::Decoded};
+
+/// The kept answer of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct RunResult {
+    /// The run.
+    pub(crate) run_id: Uuid,
+    /// The pattern of its SQL.
+    pub(crate) query_id: Uuid,
+    /// Names and types of the columns.
+    pub(crate) columns: Vec<ResultColumn>,
+    /// The rows, each a list in the order of the columns.
+    #[schema(value_type = Vec<Vec<Object>>)]
+    pub(crate) rows: Vec<Vec<Value>>,
+    /// How many rows.
+    pub(crate) row_count: u64,
+    /// Whether a limit cut the answer.
+    pub(crate) truncated: bool,
+    /// SHA-256 over the answer's content, in hex.
+    pub(crate) result_hash: Option<String>,
+}
+
+/// A column of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ResultColumn {
+    /// Its name; an answer may repeat one.
+    pub(crate) name: String,
+    /// Its type, as in datasets, or `decimal`, `time`, `interval`, `list`, `struct`, `binary`.
+    #[serde(rename = "type")]
+    pub(crate) data_type: String,
+}
+
+/// The forms in which an answer can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Csv,
+    Parquet,
+    Arrow,
+}
+
+impl Form {
+    /// In the order of preference among equals.
+    const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Parquet, Self::Arrow];
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Csv => "text/csv",
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrows",
+        }
+    }
+
+    /// The form that an `Accept` header likes best; `None` when it likes none of them.
+    fn accepted(accept: &str) -> Option<Self> {
+        let mut best: Option<(f32, Self)> = None;
+        for form in Self::ALL {
+            let quality = quality(accept, form.media_type());
+            if quality > best.map_or(0.0, |(q, _)| q) {
+                best = Some((quality, form));
+            }
+        }
+        best.map(|(_, form)| form)
+    }
+}
+
+/// How much an `Accept` header likes a media type: the word of its most specific range.
+fn quality(accept: &str, media_type: &str) -> f32 {
+    let group = media_type.split('/').next().unwrap_or_default();
+    let mut found = (0, 0.0);
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let range = parts.next().unwrap_or_default();
+        let specificity = match range {
+            _ if range.eq_ignore_ascii_case(media_type) => 3,
+            _ if range.strip_suffix("/*") == Some(group) => 2,
+            "*/*" | "*" => 1,
+            _ => continue,
+        };
+        let quality =
+            parts.find_map(|p| p.strip_prefix("q=")).and_then(|q| q.trim().parse().ok()).unwrap_or(1.0);
+        if specificity > found.0 {
+            found = (specificity, quality);
+        }
+    }
+    found.1
+}
+
+struct Kept {
+    run: Run,
+    key: Option<String>,
+    hash: Option<String>,
+}
+
+/// Gives a run's rows again
+///
+/// In the form that `Accept` asks for: JSON, CSV, Parquet or an Arrow stream.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{run_id}/result",
+    tag = "runs",
+    operation_id = "get_run_result",
+    params(("run_id" = Uuid, Path, description = "The run"), Fresh),
+    responses(
+        (status = 200, description = "The rows", content(
+            (RunResult = "application/json"),
+            (String = "text/csv"),
+            (Vec<u8> = "application/vnd.apache.parquet"),
+            (Vec<u8> = "application/vnd.apache.arrow.stream"),
+        )),
+        (status = 406, description = "None of the accepted forms can be given", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 410, description = "The rows were kept and are gone", body = Problem,
+            content_type = "application/problem+json"),
+        Unanswered,
+    ),
+    security(("bearer" = []))
+)]
+pub(crate) async fn result(
+    mut read: Read,
+    req: HttpRequest,
+    id: Path<Uuid>,
+) -> Result<HttpResponse, Problem> {
+    read.params.finish()?;
+    let accept = req.headers().get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("*/*");
+    let form = Form::accepted(accept).ok_or_else(|| {
+        let forms = Form::ALL.map(Form::media_type).join(", ");
+        Problem::new(Code::NotAcceptable, format!("The rows can be had as {forms}."))
+    })?;
+    let (kept, position) =
+        read.look_up(async |db| db.first(GET, &[&id.0], kept).await?.ok_or_else(|| not_found(id.0))).await?;
+    // What a run answered never changes.
+    let etag = format!("W/\"{}.{}\"", id.0, form.extension());
+    if kept.key.is_some() && read.knows(&etag) {
+        return Ok(read.not_modified(&etag, position));
+    }
+    let bytes = fetch(&read, &kept, form).await?;
+    let body = match form {
+        Form::Arrow => bytes,
+        // Decoding and encoding take a while for large answers: not on the threads that serve.
+        form => web::block(move || encode(&kept, &bytes, form)).await.map_err(Problem::internal)??,
+    };
+    let response = HttpResponse::Ok()
+        .content_type(form.media_type())
+        .insert_header(ContentDisposition {
+            disposition: DispositionType::Inline,
+            parameters: vec![DispositionParam::Filename(format!("{}.{}", id.0, form.extension()))],
+        })
+        .body(body);
+    Ok(read.finish(response, &etag, position))
+}
+
+fn kept(row: &Row) -> Decoded<Kept> {
+    Ok(Kept { run: Run::from_row(row)?, key: row.try_get("result_key")?, hash: row.try_get("result_hash")? })
+}
+
+async fn fetch(read: &Read, kept: &Kept, form: Form) -> Result<Bytes, Problem> {
+    let Some(key) = &kept.key else {
+        let detail = match &kept.run.error {
+            Some(error) => format!("The run failed with {}, so there are no rows.", error.code),
+            None => "The rows of this run were not kept; run the query again.".to_owned(),
+        };
+        return Err(Problem::new(Code::ResultNotKept, detail));
+    };
+    let key = Key::parse(key).map_err(Problem::internal)?;
+    let state = read.state();
+    let object = state.0.sources.blobs.get(&key).await.map_err(|error| match error {
+        object_store::Error::NotFound { .. } => {
+            Problem::new(Code::ResultGone, "The rows of this run are gone; run the query again.")
+        }
+        error => Problem::internal(error),
+    })?;
+    if object.meta.size > state.0.options.result_bytes {
+        let detail = format!(
+            "These {} bytes are too many to be read back as {}.",
+            object.meta.size,
+            form.media_type()
+        );
+        return Err(Problem::new(Code::PayloadTooLarge, detail));
+    }
+    object.bytes().await.map_err(Problem::internal)
+}
+
+fn encode(kept: &Kept, bytes: &[u8], form: Form) -> Result<Bytes, Problem> {
+    let answer = Answer::from_arrow_stream(bytes).map_err(Problem::internal)?;
+    let encoded = match form {
+        Form::Csv => answer.to_csv(),
+        Form::Parquet => answer.to_parquet(),
+        Form::Arrow => answer.to_arrow_stream(),
+        Form::Json => {
+            let result = RunResult {
+                run_id: kept.run.run_id,
+                query_id: kept.run.query_id,
+                columns: answer
+                    .columns()
+                    .into_iter()
+                    .map(|c| ResultColumn { name: c.name, data_type: c.data_type })
+                    .collect(),
+                rows: answer.to_json_rows().map_err(Problem::internal)?,
+                row_count: answer.rows,
+                truncated: kept.run.truncated.unwrap_or_default(),
+                result_hash: kept.hash.clone(),
+            };
+            return serde_json::to_vec(&result).map(Bytes::from).map_err(Problem::internal);
+        }
+    };
+    encoded.map(Bytes::from).map_err(Problem::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_that_is_liked_best() {
+        for (accept, form) in [
+            ("*/*", Some(Form::Json)),
+            ("text/csv", Some(Form::Csv)),
+            ("text/*;q=0.5, application/json;q=0.4", Some(Form::Csv)),
+            ("text/html, application/xhtml+xml, */*;q=0.8", Some(Form::Json)),
+            ("application/vnd.apache.arrow.stream, application/json;q=0.1", Some(Form::Arrow)),
+            ("application/json;q=0, */*", Some(Form::Csv)),
+            ("Application/Vnd.Apache.Parquet", Some(Form::Parquet)),
+            ("image/png", None),
+            ("text/csv;q=0", None),
+        ] {
+            assert_eq!(Form::accepted(accept), form, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Lists, paged by key instead of by offset, so that rows which come in between two pages neither
+//! push one out of sight nor show one twice.
+
+use tokio_postgres::Row;
+use uuid::Uuid;
+use weir_infra::http::{Code, List, Page, Problem};
+
+use crate::reader::{self, Decoded, Param, Reader};
+
+/// A column that a list can be sorted by.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// As in `sort=`.
+    pub(crate) name: &'static str,
+    /// The SQL expression.
+    pub(crate) expression: &'static str,
+    /// Its SQL type.
+    pub(crate) kind: Kind,
+    /// What makes the order total.
+    pub(crate) tie: Tie,
+}
+
+/// The SQL types of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `bigint`.
+    Number,
+    /// `text`.
+    Text,
+    /// `timestamptz`.
+    Time,
+}
+
+/// What makes the order of a list total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tie {
+    /// The key is unique.
+    Unique,
+    /// The id decides among equal keys.
+    Id,
+    /// The id decides among equal keys, and rows without a key come last.
+    IdNullsLast,
+}
+
+/// A list's statement: a template in a `.sql` file with `{key}`, `{after}` and `{order}`, which
+/// only ever become fixed text of the keys named here.
+///
+/// Parameters: `$1` the workspace, `$2` and `$3` key and id of the cursor, `$4` the number of rows,
+/// the filters from `$5` on.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    /// The template.
+    pub(crate) template: &'static str,
+    /// The id column that [`Tie`] speaks of, as `table.column`.
+    pub(crate) id: &'static str,
+    /// What it can be sorted by.
+    pub(crate) keys: &'static [Key],
+    /// What it is sorted by where nothing is asked for, as in `sort=`.
+    pub(crate) default: &'static str,
+}
+
+/// A place in a list: the last row's key as text, and its id.
+type Place = (Option<String>, Option<Uuid>);
+
+/// The part of a list that was asked for.
+pub(crate) struct Request {
+    statement: &'static Statement,
+    key: &'static Key,
+    page: Page,
+    sort: weir_infra::http::Sort,
+    after: Option<Place>,
+}
+
+impl Kind {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::Number => "bigint",
+            Self::Text => "text",
+            Self::Time => "timestamptz",
+        }
+    }
+
+    /// Whether PostgreSQL can read it, so that it is never given what somebody made up.
+    fn reads(self, text: &str) -> bool {
+        match self {
+            Self::Number => text.parse::<i64>().is_ok(),
+            Self::Text => !text.contains('\0'),
+            Self::Time => text.len() < 40 && chrono::DateTime::parse_from_rfc3339(text).is_ok(),
+        }
+    }
+}
+
+impl Key {
+    fn takes(&self, (key, id): &Place) -> bool {
+        let key = match key {
+            None => self.tie == Tie::IdNullsLast,
+            Some(text) => self.kind.reads(text),
+        };
+        key && id.is_some() == (self.tie != Tie::Unique)
+    }
+}
+
+impl Statement {
+    /// What `page` asks of this list.
+    ///
+    /// # Errors
+    /// 422 for an order that the list does not have, or a cursor of another order.
+    pub(crate) fn request(&'static self, page: Page) -> Result<Request, Problem> {
+        let mut allowed = vec![self.default];
+        allowed.extend(
+            self.keys.iter().map(|k| k.name).filter(|name| *name != self.default.trim_start_matches('-')),
+        );
+        let sort = page.sort_by(&allowed)?;
+        let key = self.keys.iter().find(|k| k.name == sort.key).ok_or_else(|| {
+            Problem::internal(format!("the list is not sorted by its default {}", self.default))
+        })?;
+        let after = page.after::<Place>(&sort)?;
+        if after.as_ref().is_some_and(|place| !key.takes(place)) {
+            let detail = "The cursor does not belong to this list in this order; begin without one.";
+            return Err(Problem::new(Code::InvalidCursor, detail).field("cursor", "invalid", detail));
+        }
+        Ok(Request { statement: self, key, page, sort, after })
+    }
+
+    /// The first `limit` items in the default order.
+    ///
+    /// # Errors
+    /// When the default is not among the keys.
+    pub(crate) fn first(&'static self, limit: u32) -> Result<Request, Problem> {
+        self.request(Page { limit, cursor: None, fields: None, sort: None })
+    }
+
+    fn sql(&self, key: &Key, descending: bool) -> String {
+        let Key { expression, kind, tie, .. } = key;
+        let (id, ty) = (self.id, kind.sql());
+        let (cmp, dir) = if descending { ("<", "DESC") } else { (">", "ASC") };
+        let (after, order) = match tie {
+            Tie::Unique => (
+                format!("($2::text IS NULL OR {expression} {cmp} $2::text::{ty}) AND $3::uuid IS NULL"),
+                format!("{expression} {dir}"),
+            ),
+            Tie::Id => (
+                format!("($3::uuid IS NULL OR ({expression}, {id}) {cmp} ($2::text::{ty}, $3::uuid))"),
+                format!("{expression} {dir}, {id} {dir}"),
+            ),
+            Tie::IdNullsLast => (
+                format!(
+                    "($3::uuid IS NULL
+       OR CASE WHEN $2::text IS NULL THEN {expression} IS NULL AND {id} {cmp} $3::uuid
+               ELSE {expression} IS NULL OR ({expression}, {id}) {cmp} ($2::text::{ty}, $3::uuid) END)"
+                ),
+                format!("{expression} {dir} NULLS LAST, {id} {dir}"),
+            ),
+        };
+        let text = match kind {
+            // Every digit, whatever the session's settings.
+            Kind::Time => {
+                format!("to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+            }
+            Kind::Number | Kind::Text => format!("({expression})::text"),
+        };
+        self.template.replace("{key}", &text).replace("{after}", &after).replace("{order}", &order)
+    }
+
+    /// The SQL of every order, for the test that prepares them all.
+    pub(crate) fn variants(&self) -> Vec<String> {
+        self.keys.iter().flat_map(|key| [self.sql(key, false), self.sql(key, true)]).collect()
+    }
+}
+
+impl Request {
+    /// Reads the page. `filters` are `$5` and on.
+    ///
+    /// # Errors
+    /// As [`Reader::rows`].
+    pub(crate) async fn read<T>(
+        &self,
+        db: &Reader<'_>,
+        filters: &[Param<'_>],
+        item: impl Fn(&Row) -> Decoded<T>,
+    ) -> Result<List<T>, Problem> {
+        let sql = self.statement.sql(self.key, self.sort.descending);
+        let (key, id) = self.after.clone().unwrap_or_default();
+        let limit = usize::try_from(self.page.limit).unwrap_or(usize::MAX);
+        // One more than asked for tells whether there is another page.
+        let fetched = i64::from(self.page.limit) + 1;
+        let mut params: Vec<Param<'_>> = vec![&key, &id, &fetched];
+        params.extend_from_slice(filters);
+        let rows = db.rows(&sql, &params).await?;
+        let kept = &rows[..rows.len().min(limit)];
+        let next_cursor = match kept.last() {
+            Some(last) if rows.len() > kept.len() => self.page.cursor_after(&self.sort, &self.place(last)?),
+            _ => None,
+        };
+        let items = kept.iter().map(item).collect::<Decoded<_>>().map_err(reader::unreadable)?;
+        Ok(List { items, next_cursor })
+    }
+
+    fn place(&self, row: &Row) -> Result<Place, Problem> {
+        let key = row.try_get("cursor_key").map_err(reader::unreadable)?;
+        let column = self.statement.id.rsplit('.').next().unwrap_or_default();
+        let id = match self.key.tie {
+            Tie::Unique => None,
+            Tie::Id | Tie::IdNullsLast => Some(row.try_get(column).map_err(reader::unreadable)?),
+        };
+        Ok((key, id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static LIST: Statement = Statement {
+        template: "SELECT id, {key} AS cursor_key FROM t WHERE workspace_id = $1 AND {after} ORDER BY {order} LIMIT $4",
+        id: "t.id",
+        keys: &[
+            Key { name: "created_at", expression: "t.created_at", kind: Kind::Time, tie: Tie::Id },
+            Key { name: "used", expression: "t.used", kind: Kind::Number, tie: Tie::IdNullsLast },
+        ],
+        default: "-created_at",
+    };
+
+    fn request(query: &str) -> Result<Request, Problem> {
+        LIST.request(Page::parse(query).unwrap())
+    }
+
+    fn cursor(sort: &str, place: &Place) -> String {
+        let page = Page::parse(&format!("sort={sort}")).unwrap();
+        page.cursor_after(page.sort.as_ref().unwrap(), place).unwrap()
+    }
+
+    #[test]
+    fn the_default_order_is_taken_as_it_is_written() {
+        let request = request("").unwrap();
+        assert!(request.sort.descending);
+        assert_eq!(request.key.name, "created_at");
+    }
+
+    #[test]
+    fn made_up_cursors_are_refused() {
+        let moment = Some("2026-01-02T03:04:05.000006Z".to_owned());
+        let good = cursor("-created_at", &(moment.clone(), Some(Uuid::nil())));
+        assert!(request(&format!("cursor={good}")).is_ok());
+        for bad in [
+            "zz".to_owned(),
+            cursor("used", &(Some("1".to_owned()), Some(Uuid::nil()))),
+            cursor("-created_at", &(Some("now".to_owned()), Some(Uuid::nil()))),
+            cursor("-created_at", &(None, Some(Uuid::nil()))),
+            cursor("-created_at", &(moment, None)),
+        ] {
+            let problem = request(&format!("cursor={bad}")).err().unwrap();
+            assert_eq!(problem.code(), Code::InvalidCursor, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_listed_columns_sort() {
+        for text in ["sort=id", "sort=--used", "sort=used%20desc"] {
+            assert!(request(text).is_err(), "{text}");
+        }
+        let ascending = LIST.sql(&LIST.keys[1], false);
+        assert!(ascending.contains("ORDER BY t.used ASC NULLS LAST, t.id ASC"), "{ascending}");
+    }
+}

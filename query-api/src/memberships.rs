@@ -1,0 +1,72 @@
+//! Who is in which workspace, for a process that has no command side.
+
+use async_trait::async_trait;
+use deadpool_postgres::Pool;
+use moka::future::Cache;
+use weir_events::{Position, Unavailable, UserId, WorkspaceId, member::Role};
+use weir_infra::auth::Memberships;
+
+use crate::{
+    position::{Positions, quoted},
+    reader::{Checkpoint, position},
+};
+
+/// How many memberships are remembered.
+const REMEMBERED: u64 = 10_000;
+
+/// Memberships as the read models have them. What was found is believed until the models move on,
+/// so that a removal counts as soon as it can be read.
+pub struct ReadMemberships {
+    pool: Pool,
+    positions: Positions,
+    sql: String,
+    known: Cache<(UserId, WorkspaceId), (Checkpoint, Option<Role>)>,
+}
+
+impl ReadMemberships {
+    /// Memberships in `schema` of that database.
+    pub fn new(pool: Pool, positions: Positions, schema: &str) -> Self {
+        // Outside of a reader's transaction nothing sets the search path.
+        let sql = MEMBER.replace("{schema}", &quoted(schema));
+        Self { pool, positions, sql, known: Cache::new(REMEMBERED) }
+    }
+
+    async fn look_up(
+        &self,
+        user: UserId,
+        workspace: WorkspaceId,
+    ) -> anyhow::Result<(Position, Option<Role>)> {
+        let client = self.pool.get().await?;
+        let statement = client.prepare_cached(&self.sql).await?;
+        let row = client.query_one(&statement, &[&workspace.0, &user.0]).await?;
+        let role: Option<String> = row.try_get("role")?;
+        Ok((position(row.try_get("position")?), role.map(|r| r.parse()).transpose()?))
+    }
+}
+
+/// A membership and the position at which it was looked up.
+pub(crate) const MEMBER: &str = include_str!("member.sql");
+
+#[async_trait]
+impl Memberships for ReadMemberships {
+    async fn role(&self, user: UserId, workspace: WorkspaceId) -> Result<Option<Role>, Unavailable> {
+        let current = self.positions.current();
+        if let Some(current) = current
+            && let Some((at, role)) = self.known.get(&(user, workspace)).await
+            && at == current
+        {
+            return Ok(role);
+        }
+        let (found_at, role) = self.look_up(user, workspace).await.map_err(|error| {
+            tracing::error!(error = format!("{error:#}"), "cannot look up a membership");
+            Unavailable("the read models".to_owned())
+        })?;
+        // Kept only for the position that was known before: a newer one may have changed it since.
+        if let Some(current) = current
+            && current.position == found_at
+        {
+            self.known.insert((user, workspace), (current, role)).await;
+        }
+        Ok(role)
+    }
+}

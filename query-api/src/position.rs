@@ -1,0 +1,128 @@
+//! How far the read models are, watched over one PostgreSQL connection: the projector notifies
+//! after each commit, and a look at the checkpoint once per heartbeat makes sure that nothing was
+//! missed. So any number of requests can wait for a position without asking the database.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_postgres::{AsyncMessage, Config, NoTls};
+use tokio_util::sync::CancellationToken;
+use weir_events::Position;
+
+use crate::reader::{self, CHECKPOINT, Checkpoint};
+
+/// How often the checkpoint is looked at without a notification.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How long what was seen counts as current.
+const FRESH: Duration = Duration::from_millis(2500);
+/// How long the database may take to answer before the connection is given up.
+const ANSWER: Duration = Duration::from_secs(5);
+/// The longest pause between attempts to connect.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The newest known checkpoint. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Positions {
+    seen: watch::Receiver<Seen>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    checkpoint: Checkpoint,
+    /// When; `None` while there is no connection.
+    at: Option<Instant>,
+}
+
+impl Positions {
+    /// Watches the checkpoint in `schema` until `shutdown`, across restarts of the database.
+    pub fn start(database: Config, schema: &str, shutdown: CancellationToken) -> (Self, JoinHandle<()>) {
+        let (sender, seen) = watch::channel(Seen::default());
+        let setup = format!("SET search_path TO {}; LISTEN weir_position", quoted(schema));
+        let task = tokio::spawn(async move {
+            let mut pause = Duration::from_millis(50);
+            while !shutdown.is_cancelled() {
+                let began = Instant::now();
+                tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    result = watch_once(&database, &setup, &sender) => {
+                        let Err(error) = result;
+                        sender.send_modify(|seen| seen.at = None);
+                        tracing::warn!(error = format!("{error:#}"), "lost sight of the read models' position");
+                    }
+                }
+                pause =
+                    if began.elapsed() > LONGEST_PAUSE * 5 { Duration::from_millis(50) } else { pause * 2 };
+                tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    () = sleep(pause.min(LONGEST_PAUSE)) => {}
+                }
+            }
+        });
+        (Self { seen }, task)
+    }
+
+    /// The checkpoint, unless it could be out of date.
+    pub(crate) fn current(&self) -> Option<Checkpoint> {
+        let seen = *self.seen.borrow();
+        seen.at.filter(|at| at.elapsed() < FRESH).map(|_| seen.checkpoint)
+    }
+
+    /// The newest position that was ever seen.
+    pub fn newest(&self) -> Position {
+        self.seen.borrow().checkpoint.position
+    }
+
+    /// Waits until the models have reached a position; false when they do not within that time.
+    pub async fn reached(&self, position: Position, within: Duration) -> bool {
+        let mut seen = self.seen.clone();
+        let arrived = seen.wait_for(|seen| seen.checkpoint.position >= position);
+        matches!(timeout(within, arrived).await, Ok(Ok(_)))
+    }
+}
+
+/// A name as it stands in SQL.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Follows one connection to its end.
+async fn watch_once(
+    database: &Config,
+    setup: &str,
+    sender: &watch::Sender<Seen>,
+) -> anyhow::Result<std::convert::Infallible> {
+    let (client, mut connection) = timeout(ANSWER, database.connect(NoTls)).await??;
+    // One waiting notification is enough: what counts is the checkpoint as it is afterwards.
+    let (notify, mut notified) = mpsc::channel::<()>(1);
+    let driver = async move {
+        let mut messages = stream::poll_fn(move |cx| connection.poll_message(cx));
+        while let Some(message) = messages.next().await {
+            if let AsyncMessage::Notification(_) = message? {
+                let _ = notify.try_send(());
+            }
+        }
+        Ok::<(), tokio_postgres::Error>(())
+    };
+    let follower = async {
+        timeout(ANSWER, client.batch_execute(setup)).await??;
+        let statement = timeout(ANSWER, client.prepare(CHECKPOINT)).await??;
+        loop {
+            let row = timeout(ANSWER, client.query_one(&statement, &[])).await??;
+            let seen = Seen { checkpoint: reader::checkpoint(&row)?, at: Some(Instant::now()) };
+            sender.send_replace(seen);
+            let _ = timeout(HEARTBEAT, notified.recv()).await;
+        }
+    };
+    tokio::select! {
+        result = driver => {
+            result?;
+            anyhow::bail!("the connection was closed")
+        }
+        result = follower => result,
+    }
+}

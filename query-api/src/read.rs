@@ -1,0 +1,328 @@
+//! The way of every read: who asks, how new it must be, what is asked for; then an answer from
+//! what is kept ready, or from one transaction.
+
+use std::time::{Duration, Instant};
+
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
+    http::header::{self, HeaderName, HeaderValue},
+    web,
+};
+use bytes::Bytes;
+use chrono::NaiveDate;
+use futures::future::LocalBoxFuture;
+use serde::Serialize;
+use utoipa::ToSchema;
+use weir_events::Position;
+use weir_infra::{
+    auth::{Authenticator, Caller, Viewer},
+    http::{Code, Fields, MinPosition, Page, Problem, position_header},
+};
+
+use crate::{
+    cache::{Body, Entry, View},
+    fields, list,
+    params::{MIN_POSITION, Params},
+    reader::Reader,
+    state::State,
+};
+
+/// Which cache tier answered.
+const CACHE: HeaderName = HeaderName::from_static("weir-cache");
+/// Caches on the way must tell these apart.
+const VARY: HeaderValue = HeaderValue::from_static("authorization, weir-workspace, accept");
+
+/// A read by someone who may, of models that are new enough. The extractor of every handler here.
+pub(crate) struct Read {
+    /// The parameters that nobody took yet.
+    pub(crate) params: Params,
+    state: web::Data<State>,
+    view: View,
+    route: String,
+    page: Page,
+    fields: Option<String>,
+    minimum: Position,
+    if_none_match: Option<String>,
+    began: Instant,
+}
+
+/// What of an answer is wanted.
+enum Selection {
+    Whole(Fields),
+    Items(Fields),
+}
+
+/// Everything of an answer, or what was asked for.
+pub(crate) struct Wanted {
+    selection: Option<Selection>,
+    /// Whether the answer tells the position that it was read at.
+    position: bool,
+}
+
+impl FromRequest for Read {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(Self::of(req))
+    }
+}
+
+impl Read {
+    async fn of(req: HttpRequest) -> Result<Self, Problem> {
+        let began = Instant::now();
+        let data = |what| Problem::internal(format!("the application has no {what}"));
+        let state = req.app_data::<web::Data<State>>().cloned().ok_or_else(|| data("State"))?;
+        let authenticator =
+            req.app_data::<web::Data<Authenticator>>().ok_or_else(|| data("Authenticator"))?;
+        authenticator.identify(&req).await?;
+        let minimum = MinPosition::extract(&req).await?.0.unwrap_or_default();
+        // Before it is looked up who is in the workspace: that, too, is a read model.
+        wait(&state, minimum).await?;
+        let caller = Caller::<Viewer>::extract(&req).await?;
+
+        let query = req.query_string();
+        let mut params = Params::parse(query);
+        params.text(MIN_POSITION);
+        let page = Page::parse(query)?;
+        let fields = params.text("fields");
+        if params.text("as_of").is_some() {
+            let detail = "Reading the past is not possible yet; leave `as_of` out to read the present.";
+            return Err(Problem::new(Code::AsOfUnsupported, detail).field(
+                "as_of",
+                "as_of_unsupported",
+                detail,
+            ));
+        }
+        let view = View {
+            workspace: caller.workspace,
+            path: req.path().to_owned(),
+            query: params.canonical().to_owned(),
+            today: (state.0.sources.clock)().date_naive(),
+        };
+        Ok(Self {
+            params,
+            view,
+            route: req.match_pattern().unwrap_or_default(),
+            page,
+            fields,
+            minimum,
+            if_none_match: if_none_match(&req),
+            began,
+            state,
+        })
+    }
+
+    /// The day that some numbers are counted back from (UTC).
+    pub(crate) fn today(&self) -> NaiveDate {
+        self.view.today
+    }
+
+    /// What the handlers share.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Takes `limit`, `cursor` and `sort` for a list.
+    ///
+    /// # Errors
+    /// 422 when they do not fit it.
+    pub(crate) fn list(&mut self, statement: &'static list::Statement) -> Result<list::Request, Problem> {
+        for name in ["limit", "cursor", "sort"] {
+            self.params.text(name);
+        }
+        statement.request(self.page.clone())
+    }
+
+    /// Ends the reading of parameters, for an answer of type `T`.
+    ///
+    /// # Errors
+    /// 422 for a parameter that is unknown or wrong, and for `fields` that `T` does not have.
+    pub(crate) fn whole<T: ToSchema>(&mut self) -> Result<Wanted, Problem> {
+        self.params.finish()?;
+        let fields = self.fields.as_deref().map(fields::parse::<T>).transpose()?;
+        Ok(Wanted { selection: fields.map(Selection::Whole), position: false })
+    }
+
+    /// The same for a `T` whose field `position` is the one that it was read at. That field is left
+    /// to [`Self::answer`]; what is serialised does not have it.
+    ///
+    /// # Errors
+    /// As [`Self::whole`].
+    pub(crate) fn whole_with_position<T: ToSchema>(&mut self) -> Result<Wanted, Problem> {
+        let wanted = self.whole::<T>()?;
+        let position = self.fields.as_deref().is_none_or(|f| f.split(',').any(|f| f.trim() == "position"));
+        Ok(Wanted { position, ..wanted })
+    }
+
+    /// The same for a list of `T`.
+    ///
+    /// # Errors
+    /// As [`Self::whole`].
+    pub(crate) fn items<T: ToSchema>(&mut self) -> Result<Wanted, Problem> {
+        self.params.finish()?;
+        let fields = self.fields.as_deref().map(fields::parse::<T>).transpose()?;
+        Ok(Wanted { selection: fields.map(Selection::Items), position: false })
+    }
+
+    /// Answers: 304 or what is kept ready where that is current, else with what `work` reads.
+    ///
+    /// # Errors
+    /// Those of `work`, and 503 when the database cannot be reached.
+    pub(crate) async fn answer<T: Serialize>(
+        self,
+        wanted: Wanted,
+        work: impl AsyncFnOnce(&Reader<'_>) -> Result<T, Problem>,
+    ) -> Result<HttpResponse, Problem> {
+        let state = self.state.0.clone();
+        let kept = state.answers.get(&self.view).await;
+        if let (Some(entry), Some(checkpoint)) = (&kept, state.sources.positions.current())
+            && checkpoint.position >= self.minimum
+            && entry.is_current(checkpoint)
+        {
+            return Ok(self.respond(entry, checkpoint.position, "hit"));
+        }
+
+        let mut client = state.sources.pool.get().await?;
+        let db = Reader::open(&mut client, &state.setup, self.view.workspace).await?;
+        let snapshot = db.snapshot();
+        let position = snapshot.checkpoint.position;
+        state.metrics.reached(position);
+        if position < self.minimum {
+            return Err(not_reached(self.minimum));
+        }
+        if let Some(entry) = &kept
+            && entry.verify(snapshot)
+        {
+            return Ok(self.respond(entry, position, "hit"));
+        }
+        let etag = self.view.etag(snapshot);
+        if self.knows(&etag) {
+            return Ok(self.not_modified(&etag, position));
+        }
+        let answer = work(&db).await?;
+        let body = serialize(&answer, wanted)?;
+        let entry = std::sync::Arc::new(Entry::new(etag, body, snapshot));
+        state.answers.put(self.view.clone(), entry.clone()).await;
+        Ok(self.respond(&entry, position, "miss"))
+    }
+
+    /// Reads without keeping the answer: for what is large, or leaves in another form than JSON.
+    ///
+    /// # Errors
+    /// Those of `work`, and 503 when the database cannot be reached.
+    pub(crate) async fn look_up<T>(
+        &self,
+        work: impl AsyncFnOnce(&Reader<'_>) -> Result<T, Problem>,
+    ) -> Result<(T, Position), Problem> {
+        let state = &self.state.0;
+        let mut client = state.sources.pool.get().await?;
+        let db = Reader::open(&mut client, &state.setup, self.view.workspace).await?;
+        let position = db.snapshot().checkpoint.position;
+        if position < self.minimum {
+            return Err(not_reached(self.minimum));
+        }
+        Ok((work(&db).await?, position))
+    }
+
+    /// Whether the caller has an answer of that tag already.
+    pub(crate) fn knows(&self, etag: &str) -> bool {
+        let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+        let wanted = opaque(etag);
+        self.if_none_match.as_deref().is_some_and(|tags| tags.split(',').any(|tag| opaque(tag) == wanted))
+    }
+
+    /// The answer to someone who has it already.
+    pub(crate) fn not_modified(&self, etag: &str, position: Position) -> HttpResponse {
+        self.state.0.metrics.answered(&self.route, "not_modified", self.began.elapsed());
+        let mut response = HttpResponse::NotModified().finish();
+        tag(&mut response, etag, position);
+        response
+    }
+
+    /// Puts the headers on an answer that was made and not kept.
+    pub(crate) fn finish(&self, mut response: HttpResponse, etag: &str, position: Position) -> HttpResponse {
+        self.state.0.metrics.answered(&self.route, "miss", self.began.elapsed());
+        tag(&mut response, etag, position);
+        response
+    }
+
+    fn respond(&self, entry: &Entry, position: Position, outcome: &'static str) -> HttpResponse {
+        if self.knows(&entry.etag) {
+            return self.not_modified(&entry.etag, position);
+        }
+        self.state.0.metrics.answered(&self.route, outcome, self.began.elapsed());
+        let cache = if outcome == "hit" { "hit; tier=1" } else { "miss" };
+        let mut response = HttpResponse::Ok()
+            .content_type("application/json")
+            .insert_header((CACHE, cache))
+            .body(entry.body.at(position));
+        tag(&mut response, &entry.etag, position);
+        response
+    }
+}
+
+/// The headers of every successful read.
+fn tag(response: &mut HttpResponse, etag: &str, position: Position) {
+    position_header(response, position);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(etag) {
+        headers.insert(header::ETAG, value);
+    }
+    headers.insert(header::VARY, VARY);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+}
+
+fn serialize(answer: &impl Serialize, wanted: Wanted) -> Result<Body, Problem> {
+    let json = match wanted.selection {
+        None => serde_json::to_vec(answer),
+        Some(selection) => {
+            let value = serde_json::to_value(answer).map_err(Problem::internal)?;
+            let value = match selection {
+                Selection::Whole(fields) => fields.apply(value),
+                Selection::Items(fields) => {
+                    let mut list = value;
+                    if let Some(items) = list.get_mut("items") {
+                        *items = fields.apply(items.take());
+                    }
+                    list
+                }
+            };
+            serde_json::to_vec(&value)
+        }
+    };
+    let json = json.map(Bytes::from).map_err(Problem::internal)?;
+    Ok(if wanted.position { Body::positioned(json) } else { Body::plain(json) })
+}
+
+fn if_none_match(req: &HttpRequest) -> Option<String> {
+    let tags: Vec<_> = req.headers().get_all(header::IF_NONE_MATCH).filter_map(|v| v.to_str().ok()).collect();
+    (!tags.is_empty()).then(|| tags.join(","))
+}
+
+async fn wait(state: &State, minimum: Position) -> Result<(), Problem> {
+    if minimum == Position::START {
+        return Ok(());
+    }
+    let state = &state.0;
+    if state.sources.positions.newest() >= minimum {
+        state.metrics.waited("there");
+        return Ok(());
+    }
+    if state.sources.positions.reached(minimum, state.options.position_wait).await {
+        state.metrics.waited("arrived");
+        return Ok(());
+    }
+    state.metrics.waited("not_reached");
+    Err(not_reached(minimum))
+}
+
+fn not_reached(minimum: Position) -> Problem {
+    Problem::new(
+        Code::PositionNotReached,
+        format!("The read models have not reached position {minimum} yet."),
+    )
+    .retry_after(Duration::from_secs(1))
+}

@@ -1,0 +1,99 @@
+//! What the handlers share, and its settings.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::Pool;
+use object_store::ObjectStore;
+use weir_events::EventLog;
+
+use crate::{
+    cache::Answers,
+    metrics::Metrics,
+    position::{Positions, quoted},
+};
+
+/// Settings of the read side.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The PostgreSQL schema of the read models.
+    pub schema: String,
+    /// How long a read waits for `Weir-Min-Position`.
+    pub position_wait: Duration,
+    /// How long one statement may take.
+    pub statement_timeout: Duration,
+    /// How many bytes of ready answers are kept in memory.
+    pub cache_bytes: u64,
+    /// How large a kept result may be that is read back, in bytes.
+    pub result_bytes: u64,
+    /// How far the models may lag behind the event log before `/health/ready` says no, in events.
+    pub ready_lag: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            schema: "read".to_owned(),
+            position_wait: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(10),
+            cache_bytes: 64 << 20,
+            result_bytes: 256 << 20,
+            ready_lag: 10_000,
+        }
+    }
+}
+
+/// Where the read side gets things from.
+#[derive(Clone)]
+pub struct Sources {
+    /// The database with the read models.
+    pub pool: Pool,
+    /// How far the read models are.
+    pub positions: Positions,
+    /// The blob store with the results of runs.
+    pub blobs: Arc<dyn ObjectStore>,
+    /// The event log, asked only how far it is.
+    pub log: Arc<dyn EventLog>,
+    /// The clock.
+    pub clock: fn() -> DateTime<Utc>,
+}
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct State(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) sources: Sources,
+    pub(crate) options: Options,
+    pub(crate) answers: Answers,
+    pub(crate) metrics: Metrics,
+    pub(crate) registry: prometheus::Registry,
+    /// What every transaction begins with.
+    pub(crate) setup: String,
+}
+
+impl State {
+    /// Puts it together and registers the metrics; `/metrics` serves all of `registry`.
+    ///
+    /// # Errors
+    /// When `registry` has metrics of these names already.
+    pub fn new(
+        sources: Sources,
+        options: Options,
+        registry: prometheus::Registry,
+    ) -> Result<Self, prometheus::Error> {
+        let setup = format!(
+            "SET LOCAL search_path TO {}; SET LOCAL statement_timeout TO {}",
+            quoted(&options.schema),
+            options.statement_timeout.as_millis()
+        );
+        Ok(Self(Arc::new(Inner {
+            answers: Answers::new(options.cache_bytes),
+            metrics: Metrics::register(&registry)?,
+            sources,
+            options,
+            registry,
+            setup,
+        })))
+    }
+}

@@ -1,0 +1,9 @@
+//! The read side over a real PostgreSQL, with rows as the projections leave them.
+
+mod fresh;
+mod lists;
+mod operations;
+mod results;
+mod shapes;
+mod tenants;
+mod world;

@@ -1,0 +1,148 @@
+//! One workspace never sees another's.
+
+use actix_web::test::TestRequest;
+use serde_json::Value;
+
+use crate::world::{World, get, request, send};
+
+fn paths() -> Vec<String> {
+    let document = serde_json::to_value(weir_query_api::openapi()).unwrap();
+    document["paths"].as_object().unwrap().keys().filter(|path| path.starts_with("/api/")).cloned().collect()
+}
+
+fn thing(path: &str) -> &'static str {
+    match path.split('/').nth(3).unwrap() {
+        "datasets" => "d1",
+        "queries" => "a1",
+        "runs" => "e3",
+        _ => "c1",
+    }
+}
+
+fn filled(path: &str, id: &str) -> String {
+    path.replace("{id}", id).replace("{query_id}", id).replace("{run_id}", id)
+}
+
+#[actix_web::test]
+async fn every_route_wants_a_token_and_keeps_workspaces_apart() {
+    let world = World::new().await;
+    let app = &world.app().await;
+    let (ada, bob) = (&world.ada, &world.bob);
+    assert!(paths().len() >= 16);
+    for path in paths() {
+        let hers = filled(&path, &ada.id(thing(&path)));
+        let anonymous = send(app, TestRequest::get().uri(&hers)).await;
+        assert_eq!(anonymous.problem(), (401, "token_missing".to_owned()), "{path}");
+        assert!(anonymous.headers.contains_key("www-authenticate"), "{path}");
+
+        let his = get(app, bob, &hers).await;
+        if path.contains('{') {
+            assert_eq!(his.status, 404, "{path}");
+        } else {
+            let text = his.ok().to_string();
+            assert!(!text.contains(&ada.id("")[..34]), "{path} shows Bob something of Ada's");
+            assert!(text.contains(&bob.id("")[..34]) || path.ends_with("usage"), "{path}: {text}");
+        }
+        let elsewhere = request(bob, &hers).insert_header(("weir-workspace", ada.workspace.to_string()));
+        assert_eq!(send(app, elsewhere).await.problem(), (404, "workspace_not_found".to_owned()), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_no_id_names_nothing() {
+    let world = World::new().await;
+    let app = &world.app().await;
+    for path in [
+        "/api/v1/datasets/flights",
+        "/api/v1/runs/1",
+        "/api/v1/queries/a'b",
+        "/api/v1/visualizations/x/history",
+    ] {
+        assert_eq!(get(app, &world.ada, path).await.status, 404, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_member_reads_until_the_membership_ends() {
+    let world = World::new().await;
+    let app = &world.app().await;
+    let (ada, bob) = (&world.ada, &world.bob);
+    let in_hers = |minimum: u64| {
+        request(bob, &format!("/api/v1/datasets?min_position={minimum}"))
+            .insert_header(("weir-workspace", ada.workspace.to_string()))
+    };
+    assert_eq!(send(app, in_hers(0)).await.status, 404);
+
+    let member = format!("('{}', '{}', 'viewer', now(), 101)", ada.workspace, bob.user);
+    world.project(101, &format!("INSERT INTO members VALUES {member}")).await;
+    let seen = send(app, in_hers(101)).await.ok();
+    assert_eq!(seen["items"].as_array().map(Vec::len), Some(4));
+    assert_eq!(send(app, in_hers(101)).await.status, 200, "remembered");
+
+    world
+        .project(102, &format!("DELETE FROM members WHERE user_id = '{}' AND role = 'viewer'", bob.user))
+        .await;
+    assert_eq!(send(app, in_hers(102)).await.status, 404);
+}
+
+#[actix_web::test]
+async fn every_statement_prepares_and_names_its_workspace() {
+    let world = World::new().await;
+    let client = world.database.pool().get().await.unwrap();
+    client.batch_execute("SET search_path TO read").await.unwrap();
+    let statements = weir_query_api::statements();
+    assert!(statements.len() > 40);
+    for (name, sql) in statements {
+        if let Err(error) = client.prepare(&sql).await {
+            panic!("{name}: {error:?}\n{sql}");
+        }
+        assert!(sql.contains("workspace_id = $1"), "{name} is not about one workspace:\n{sql}");
+        // Every table that it reads is tied to that workspace.
+        let tables = [
+            "datasets d",
+            "dataset_use use",
+            "queries q",
+            "query_latency t",
+            "runs r",
+            "visualizations v",
+            "activity a",
+            "usage_days d",
+            "usage_latency t",
+            "usage_users u",
+            "overview o",
+        ];
+        let reads: usize = tables
+            .iter()
+            .map(|t| sql.matches(&format!("FROM {t}\n")).count() + sql.matches(&format!("JOIN {t} ")).count())
+            .sum();
+        assert!(
+            sql.matches("workspace_id = $1").count() >= reads,
+            "{name} reads a table without its workspace:\n{sql}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn plans_use_the_indexes() {
+    let world = World::new().await;
+    let client = world.database.pool().get().await.unwrap();
+    let rows = format!(
+        "INSERT INTO activity SELECT '{0}', 1000 + n, now(), 'system:x', NULL, 't', 'dataset', '{0}', NULL, 't', '{{}}' \
+         FROM generate_series(1, 20000) n; ANALYZE activity",
+        world.ada.workspace
+    );
+    world.project(30_000, &rows).await;
+    client.batch_execute("SET search_path TO read").await.unwrap();
+    let sql =
+        weir_query_api::statements().into_iter().filter(|(name, _)| name.starts_with("activity/list")).nth(1);
+    let (_, sql) = sql.unwrap();
+    let prepared = format!("PREPARE newest AS {sql}");
+    client.batch_execute(&prepared).await.unwrap();
+    let explain = format!(
+        "EXPLAIN (FORMAT JSON) EXECUTE newest ('{}', '15000', NULL, 51, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+        world.ada.workspace
+    );
+    let plan: Value = client.query_one(&explain, &[]).await.unwrap().get(0);
+    let text = plan.to_string();
+    assert!(text.contains("Index Cond") && !text.contains("\"Sort\""), "{text}");
+}

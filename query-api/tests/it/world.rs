@@ -1,0 +1,238 @@
+//! A database with read models, two people with a workspace of the same content each, and the
+//! application over it.
+
+use std::{path::Path, rc::Rc, sync::Arc, time::Duration};
+
+use actix_web::{
+    App,
+    body::to_bytes,
+    dev::Service,
+    http::{StatusCode, header::HeaderMap},
+    middleware::{Compress, from_fn},
+    test::{TestRequest, init_service},
+    web,
+};
+use chrono::{DateTime, TimeZone as _, Utc};
+use futures::future::LocalBoxFuture;
+use object_store::memory::InMemory;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use weir_events::{MemoryLog, UserId, WorkspaceId};
+use weir_infra::{
+    auth::{Authenticator, PostgresApiKeys, Revocations, SessionId, SigningKey},
+    http::{edge, not_found},
+    metrics,
+    testing::{Database, database},
+};
+use weir_query_api::{Docs, Options, Positions, ReadMemberships, Sources, State};
+
+/// One of the two.
+#[derive(Clone)]
+pub struct Person {
+    pub user: UserId,
+    pub workspace: WorkspaceId,
+    /// What the ids of their things begin with.
+    pub digit: char,
+    token: String,
+}
+
+impl Person {
+    /// The id of one of their things: `d1` a dataset, `a1` a query, `e1` a run, `c1` a chart.
+    pub fn id(&self, thing: &str) -> String {
+        format!("{}0000000-0000-0000-0000-0000000000{thing}", self.digit)
+    }
+}
+
+pub struct World {
+    pub database: Database,
+    pub blobs: Arc<InMemory>,
+    pub state: State,
+    pub ada: Person,
+    pub bob: Person,
+    authenticator: Authenticator,
+    stop: CancellationToken,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// An answer.
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub bytes: web::Bytes,
+}
+
+impl Reply {
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.bytes)))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |v| v.to_str().unwrap())
+    }
+
+    /// The body, if the status is 200.
+    #[track_caller]
+    pub fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.bytes));
+        self.json()
+    }
+
+    /// The code of the problem that it is, with its status.
+    #[track_caller]
+    pub fn problem(&self) -> (u16, String) {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        (self.status.as_u16(), self.json()["code"].as_str().unwrap().to_owned())
+    }
+}
+
+fn clock() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 3, 10, 12, 0, 0).unwrap()
+}
+
+const SIZE: u128 = 1 << 124;
+
+impl World {
+    /// With the fixture in both workspaces, at position 100.
+    pub async fn new() -> Self {
+        Self::with(Options { position_wait: Duration::from_millis(300), ..Options::default() }).await
+    }
+
+    pub async fn with(options: Options) -> Self {
+        let database = database().await;
+        let stop = CancellationToken::new();
+        let key = SigningKey::generate();
+        let projections = Path::new(env!("CARGO_MANIFEST_DIR")).join("../projector/src");
+        let mut ddl = std::fs::read_to_string(projections.join("checkpoint.sql")).unwrap();
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(projections.join("projections")).unwrap() {
+            let path = entry.unwrap().path();
+            if let Ok(schema) = std::fs::read_to_string(path.join("schema.sql")) {
+                ddl.push_str(&schema);
+                names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+            }
+        }
+        for name in &names {
+            ddl.push_str(&format!("INSERT INTO checkpoint VALUES ('{name}', 1, 100, now());"));
+        }
+        let [ada, bob] = ['1', '2'].map(|digit| {
+            let n = u128::from(digit.to_digit(16).unwrap());
+            let user = UserId(Uuid::from_u128(n * SIZE + 0xf1));
+            Person {
+                user,
+                workspace: WorkspaceId(Uuid::from_u128(n * SIZE + 0xf2)),
+                digit,
+                token: String::new(),
+            }
+        });
+        for person in [&ada, &bob] {
+            let rows = include_str!("fixture.sql")
+                .replace(":ws", &format!("'{}'::uuid", person.workspace))
+                .replace(":user", &format!("'{}'::uuid", person.user))
+                .replace(":n", &person.digit.to_string());
+            ddl.push_str(&rows);
+        }
+        let client = database.pool().get().await.unwrap();
+        client.batch_execute(&format!("BEGIN; SET LOCAL search_path TO read; {ddl}; COMMIT")).await.unwrap();
+
+        let config = database.url().parse().unwrap();
+        let (positions, _) = Positions::start(config, "read", stop.clone());
+        assert!(positions.reached(weir_events::Position(100), Duration::from_secs(10)).await);
+        let memberships = ReadMemberships::new(database.pool().clone(), positions.clone(), "read");
+        let authenticator = Authenticator::new(
+            &key,
+            Arc::new(memberships),
+            Arc::new(PostgresApiKeys(database.pool().clone())),
+            Revocations::new(),
+        );
+        let signed = |person: Person| {
+            let session = SessionId(Uuid::now_v7());
+            let (token, _) =
+                authenticator.tokens().issue(person.user, person.workspace, session, Utc::now()).unwrap();
+            Person { token, ..person }
+        };
+        let (ada, bob) = (signed(ada), signed(bob));
+        let blobs = Arc::new(InMemory::new());
+        let sources = Sources {
+            pool: database.pool().clone(),
+            positions,
+            blobs: blobs.clone(),
+            log: Arc::new(MemoryLog::new()),
+            clock,
+        };
+        let state = State::new(sources, options, metrics::registry()).unwrap();
+        Self { database, blobs, state, ada, bob, authenticator, stop }
+    }
+
+    /// The application as the binary puts it together.
+    pub async fn app(&self) -> Application {
+        let (state, authenticator) = (self.state.clone(), web::Data::new(self.authenticator.clone()));
+        let docs = Docs::new(&weir_query_api::openapi()).unwrap();
+        let service = init_service(
+            App::new()
+                .wrap(Compress::default())
+                .wrap(from_fn(edge))
+                .app_data(authenticator)
+                .configure(|cfg| weir_query_api::routes(cfg, state))
+                .configure(|cfg| docs.routes(cfg))
+                .route("/api/v1/datasets", web::post().to(async || "another crate's"))
+                .default_service(web::to(not_found)),
+        )
+        .await;
+        let service = Rc::new(service);
+        Box::new(move |request| {
+            let service = service.clone();
+            Box::pin(async move {
+                let response = service.call(request.to_request()).await.unwrap();
+                let (status, headers) = (response.status(), response.headers().clone());
+                let bytes = to_bytes(response.into_body()).await.unwrap();
+                Reply { status, headers, bytes }
+            })
+        })
+    }
+
+    /// Does what the projector does: changes rows and moves the checkpoint, in one transaction.
+    pub async fn project(&self, position: u64, rows: &str) {
+        let client = self.database.pool().get().await.unwrap();
+        let sql = format!(
+            "BEGIN; SET LOCAL search_path TO read; {rows}; UPDATE checkpoint SET position = {position}; \
+             SELECT pg_notify('weir_position', '{position}'); COMMIT"
+        );
+        client.batch_execute(&sql).await.unwrap();
+    }
+
+    /// Rows that tell of an event in a workspace.
+    pub fn event(person: &Person, position: u64) -> String {
+        let Person { workspace, user, .. } = person;
+        format!(
+            "INSERT INTO activity VALUES ('{workspace}', {position}, '2026-03-10T11:00:00Z', 'user:{user}', '{user}', \
+             'weir.workspace.renamed.v1', 'workspace', '{workspace}', 'x', 'renamed the workspace', '{{}}'); \
+             UPDATE overview SET position = {position} WHERE workspace_id = '{workspace}'"
+        )
+    }
+}
+
+/// The application: gets a request, gives the answer.
+pub type Application = Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Reply>>;
+
+/// Sends a request.
+pub async fn send(app: &Application, request: TestRequest) -> Reply {
+    app(request).await
+}
+
+/// A GET by someone.
+pub fn request(person: &Person, path: &str) -> TestRequest {
+    TestRequest::get().uri(path).insert_header(("authorization", format!("Bearer {}", person.token)))
+}
+
+/// Gets a path as someone.
+pub async fn get(app: &Application, person: &Person, path: &str) -> Reply {
+    app(request(person, path)).await
+}
