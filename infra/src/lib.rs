@@ -14,6 +14,7 @@ pub mod latency;
 pub mod log;
 pub mod blob;
 pub mod metrics;
+pub mod nats;
 pub mod postgres;
 pub mod servers;
 pub mod telemetry;

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     postgres::{self, Pool},
-    servers::{Place, nats, programs, secret},
+    servers::{Place, nats, programs},
 };
 
 /// The folder with nats-server, postgres and initdb.
@@ -41,7 +41,7 @@ impl Nats {
             .unwrap_or_else(|error| panic!("{error}"))
             .path;
         let store = folder.path().join("store");
-        let options = nats::Options { program, store, password: secret::generate(), ports: Vec::new() };
+        let options = nats::Options { program, store, password: None, ports: Vec::new() };
         let server = run(&options, folder.path()).await;
         let url = server.url().to_owned();
         Self {
@@ -52,14 +52,14 @@ impl Nats {
         }
     }
 
-    /// Where clients connect, with the password: the same after a restart.
+    /// Where clients connect, the same after a restart.
     pub fn url(&self) -> &str {
         &self.url
     }
 
     /// A connected client that reconnects for as long as it lives.
     pub async fn client(&self) -> async_nats::Client {
-        async_nats::connect(self.url()).await.expect("a connection to the test server")
+        crate::nats::connect(self.url()).await.expect("a connection to the test server")
     }
 
     /// Kills it with no chance to say goodbye. [`Self::restart`] brings it back with what it had on disk.

@@ -119,7 +119,7 @@ async fn alone(link: &Link, entry: Entry, sent: Sent) -> Verdict {
                 Seen::Not => {
                     Verdict::Failed(entry, AppendError::Invalid("an event of it was written before"))
                 }
-                Seen::Unknown(_) => Verdict::Again(entry),
+                Seen::Unknown => Verdict::Again(entry),
             },
             code::MOVING => {
                 tokio::time::sleep(Duration::from_millis(rand::random_range(1..10))).await;
