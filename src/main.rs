@@ -1,1 +1,97 @@
-fn main() {}
+//! The `weir` program: one binary, a subcommand per role.
+//!
+//! This is the only place where adapters are constructed. Each role has a file; `servers.rs` says where NATS and
+//! PostgreSQL are, `parts.rs` connects to them, `web.rs` serves HTTP, `lifecycle.rs` ends it all in order.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+mod doctor;
+mod events;
+mod lifecycle;
+mod migrate;
+mod openapi;
+mod parts;
+mod projector;
+mod query_api;
+mod rebuild;
+mod servers;
+mod settings;
+mod up;
+mod web;
+
+use lifecycle::Signals;
+use settings::{Options, Settings};
+
+/// A self-hosted analytics workspace whose every action is an event.
+#[derive(Parser)]
+#[command(version, propagate_version = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    role: Role,
+    /// Settings file in TOML, with the options' names as keys [default: weir.toml in the data folder, or here]
+    #[arg(long, global = true, env = "WEIR_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Run everything: the servers as children where none are given, projector, API
+    Up,
+    /// Keep the read models up to date only, against given servers
+    Projector,
+    /// Run the read side only, against given servers
+    QueryApi,
+    /// Bring the database to this version's schema
+    Migrate,
+    /// Fold the read models anew from the event log, and say whether they were equal
+    Rebuild(rebuild::Args),
+    /// Look at the event log
+    Events(events::Args),
+    /// Print versions, addresses, what is reachable and what is degraded
+    Doctor,
+    /// Print the API's OpenAPI document
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // For people, wherever the logs go.
+            eprintln!("weir: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    if matches!(cli.role, Role::Openapi) {
+        return openapi::run();
+    }
+    let mut settings = Settings::resolve(cli.options, cli.config.as_deref())?;
+    let serves = matches!(cli.role, Role::Up | Role::Projector | Role::QueryApi);
+    if !serves && settings.telemetry.level == "info" {
+        // A short command answers on standard output; what went on while it did is of no interest.
+        "warn".clone_into(&mut settings.telemetry.level);
+    }
+    weir_infra::telemetry::init(&settings.telemetry)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        match cli.role {
+            Role::Up => up::run(&settings, &mut signals).await,
+            Role::Projector => projector::run(&settings, &mut signals).await,
+            Role::QueryApi => query_api::run(&settings, &mut signals).await,
+            Role::Migrate => migrate::run(&settings, &mut signals).await,
+            Role::Rebuild(args) => rebuild::run(&settings, args, &mut signals).await,
+            Role::Events(args) => events::run(&settings, args, &mut signals).await,
+            Role::Doctor => doctor::run(&settings, &mut signals).await,
+            Role::Openapi => Ok(()),
+        }
+    })
+}

@@ -27,8 +27,8 @@ pub struct Options {
     pub program: PathBuf,
     /// Folder of the streams.
     pub store: PathBuf,
-    /// The password of the user `weir`, whom clients must be.
-    pub password: String,
+    /// The password of the user `weir`, whom clients must be; without one anyone on this machine may be a client.
+    pub password: Option<String>,
     /// Ports to prefer, in order; any free one if all are taken.
     pub ports: Vec<u16>,
 }
@@ -64,8 +64,11 @@ impl Nats {
         let mut tries = 0;
         loop {
             let port = port::choose(&ports)?;
-            secret::write(&config, configuration(&options, port).as_bytes())?;
+            // Tells this start of the server from any other that may hold the port.
+            let name = format!("weir-{}", &secret::generate()[..16]);
+            secret::write(&config, configuration(&options, &name, port).as_bytes())?;
             let process = Process {
+                name,
                 program: options.program.clone(),
                 config: config.clone(),
                 address: format!("127.0.0.1:{port}"),
@@ -73,7 +76,10 @@ impl Nats {
             };
             match Supervisor::start(Arc::new(process), place.clone()).await {
                 Ok(supervisor) => {
-                    let url = format!("nats://{USER}:{}@127.0.0.1:{port}", options.password);
+                    let url = match &options.password {
+                        Some(password) => format!("nats://{USER}:{password}@127.0.0.1:{port}"),
+                        None => format!("nats://127.0.0.1:{port}"),
+                    };
                     return Ok(Self { supervisor, url, port });
                 }
                 // Somebody took the port between the look and the start.
@@ -107,24 +113,25 @@ impl Nats {
     }
 }
 
-fn configuration(options: &Options, port: u16) -> String {
+fn configuration(options: &Options, name: &str, port: u16) -> String {
     let mut text = String::from("# Written by Weir at every start.\n");
     let store = options.store.display().to_string();
     // Writing to a String cannot fail.
     let _ = write!(
         text,
-        "server_name: weir\n\
+        "server_name: {name}\n\
          listen: \"127.0.0.1:{port}\"\n\
          max_payload: {MAX_PAYLOAD}\n\
-         authorization {{ user: {USER}, password: {password} }}\n\
          jetstream {{\n  \
            store_dir: {store}\n  \
            # The default, every two minutes, loses acknowledged events when the power fails.\n  \
            sync_interval: always\n\
          }}\n",
-        password = quoted(&options.password),
         store = quoted(&store),
     );
+    if let Some(password) = &options.password {
+        let _ = writeln!(text, "authorization {{ user: {USER}, password: {} }}", quoted(password));
+    }
     text
 }
 
@@ -136,7 +143,8 @@ struct Process {
     program: PathBuf,
     config: PathBuf,
     address: String,
-    password: String,
+    password: Option<String>,
+    name: String,
 }
 
 #[async_trait]
@@ -156,13 +164,15 @@ impl Server for Process {
     }
 
     async fn probe(&self) -> Result<(), String> {
-        // Another server on this port would refuse the password.
-        let client =
-            async_nats::ConnectOptions::with_user_and_password(USER.to_owned(), self.password.clone())
-                .connection_timeout(Duration::from_secs(2))
-                .connect(self.address.as_str())
-                .await
-                .map_err(|error| error.to_string())?;
+        let mut options =
+            async_nats::ConnectOptions::new().connection_timeout(Duration::from_secs(2)).max_reconnects(1);
+        if let Some(password) = &self.password {
+            options = options.user_and_password(USER.to_owned(), password.clone());
+        }
+        let client = options.connect(self.address.as_str()).await.map_err(|error| error.to_string())?;
+        if client.server_info().server_name != self.name {
+            return Err("another server answers on its port".to_owned());
+        }
         let info = client.request("$JS.API.INFO", "".into());
         match tokio::time::timeout(Duration::from_secs(5), info).await {
             Ok(Ok(reply)) if !reply.payload.windows(7).any(|w| w == b"\"error\"") => Ok(()),

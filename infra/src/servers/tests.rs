@@ -15,7 +15,12 @@ fn place(folder: &Path) -> Place {
 
 fn nats_options(folder: &Path) -> nats::Options {
     let program = programs::NATS.find(&programs::folders(&[bin_dir()])).unwrap().path;
-    nats::Options { program, store: folder.join("store"), password: secret::generate(), ports: Vec::new() }
+    nats::Options {
+        program,
+        store: folder.join("store"),
+        password: Some(secret::generate()),
+        ports: Vec::new(),
+    }
 }
 
 fn postgres_options(folder: &Path) -> postgres::Options {
@@ -39,7 +44,11 @@ fn abandon(pid: u32, run: &Path, name: &str) -> Identity {
 async fn a_server_that_is_killed_comes_back_at_the_same_address() {
     let folder = tempfile::tempdir().unwrap();
     let nats = nats::Nats::start(nats_options(folder.path()), place(folder.path())).await.unwrap();
-    let client = async_nats::connect(nats.url()).await.unwrap();
+    let client = crate::nats::connect(nats.url()).await.unwrap();
+    assert!(
+        async_nats::connect(nats.url().replace("weir:", "weir:x")).await.is_err(),
+        "nobody without the password"
+    );
     let mut pid = nats.pid();
     let first = pid.borrow_and_update().unwrap();
     kill(first);

@@ -1,0 +1,35 @@
+# Weir's commands. `make help` lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run build test bench lint generate servers check-tools
+
+# Arguments for `weir up`, such as: make run ARGS='--listen 0.0.0.0:8080'
+ARGS ?=
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build servers ## Fetch the servers, build, and start everything on http://localhost:8080 (ARGS='...' for options)
+	@exec target/debug/weir up $(ARGS)
+
+build: check-tools ## Build the weir binary
+	@cargo build --locked --bin weir
+
+test: check-tools servers ## Run every test there is, against real servers, and print how many
+	@scripts/test
+
+bench: build servers ## Measure the event log against raw JetStream publishes (ARGS='--json' for machines)
+	@exec target/debug/weir bench append $(ARGS)
+
+lint: check-tools ## Check formatting, lints and, where cargo-deny is installed, licences and advisories
+	@scripts/lint
+
+generate: build ## Write the files that are made from code: openapi.json and the snapshots of the tests
+	@scripts/generate
+
+servers: ## Fetch the pinned nats-server and PostgreSQL into .weir
+	@scripts/fetch-servers
+
+check-tools:
+	@scripts/check-tools

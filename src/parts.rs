@@ -1,0 +1,149 @@
+//! The adapters, constructed: what the roles are made from.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context;
+use chrono::Utc;
+use weir_events::EventLog;
+use weir_infra::{
+    auth::{Authenticator, Memberships, PostgresApiKeys, Revocations, SigningKey},
+    blob::{self, Blobs},
+    http::idempotency::ReplyStore,
+    log::{self, JetStreamLog},
+    metrics::{self, prometheus::Registry},
+    nats,
+    postgres::{self, Pool},
+};
+use weir_query_api::{Positions, ReadMemberships};
+
+use crate::{
+    lifecycle::Lifecycle,
+    servers::Servers,
+    settings::{Settings, masked},
+    web::{Guards, Routes},
+};
+
+/// The schema of the read models.
+const READ: &str = "read";
+
+/// Connections to the servers, and what else every role shares.
+pub(crate) struct Parts {
+    pub(crate) nats: async_nats::Client,
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) pool: Pool,
+    pub(crate) blobs: Blobs,
+    pub(crate) key: SigningKey,
+    pub(crate) registry: Registry,
+    database: tokio_postgres::Config,
+}
+
+impl Parts {
+    /// Connects, and brings stream and database to what this version needs.
+    pub(crate) async fn connect(settings: &Settings, servers: &Servers) -> anyhow::Result<Self> {
+        let key = settings.signing_key()?;
+        let blobs = blob::open(&settings.blob_url)?;
+        let (nats, log) = event_log(settings, servers).await?;
+        let pool = database(settings, servers).await?;
+        weir_projector::ensure(&pool, &weir_projector::projections::all())
+            .await
+            .context("the read models' tables cannot be made")?;
+        let database = servers.database_url.parse().context("database_url")?;
+        Ok(Self { nats, log, pool, blobs, key, registry: metrics::registry(), database })
+    }
+
+    /// Watches how far the read models are.
+    pub(crate) fn positions(&self, lifecycle: &Lifecycle) -> Positions {
+        let (positions, task) = Positions::start(self.database.clone(), READ, lifecycle.inner());
+        lifecycle.spawn_inner("the watch on the read models", async move { Ok(task.await?) });
+        positions
+    }
+
+    /// Who is in which workspace, as the read models have it: for a process without a command side.
+    pub(crate) fn read_memberships(&self, positions: Positions) -> Arc<dyn Memberships> {
+        Arc::new(ReadMemberships::new(self.pool.clone(), positions, READ))
+    }
+
+    /// What stands around every route.
+    pub(crate) async fn guards(
+        &self,
+        memberships: Arc<dyn Memberships>,
+        settings: &Settings,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<Guards> {
+        let replies = ReplyStore::open_with(self.nats.clone(), &self.key, settings.nats_replicas)
+            .await
+            .context("the store of answers to repeated requests cannot be opened")?;
+        let revocations = Revocations::new();
+        let (pool, stop) = (self.pool.clone(), lifecycle.inner());
+        let fresh = revocations.clone();
+        lifecycle.spawn_inner("the watch on revocations", async move {
+            fresh.keep_fresh(pool, stop).await;
+            Ok(())
+        });
+        let api_keys = Arc::new(PostgresApiKeys(self.pool.clone()));
+        let authenticator = Authenticator::new(&self.key, memberships, api_keys, revocations);
+        Ok(Guards { authenticator, replies })
+    }
+
+    /// The routes of the read side.
+    pub(crate) fn read_routes(&self, positions: Positions, settings: &Settings) -> anyhow::Result<Routes> {
+        let sources = weir_query_api::Sources {
+            pool: self.pool.clone(),
+            positions,
+            blobs: Arc::clone(&self.blobs),
+            log: Arc::clone(&self.log),
+            clock: Utc::now,
+        };
+        let options = weir_query_api::Options {
+            schema: READ.to_owned(),
+            cache_bytes: settings.limits.cache_bytes,
+            ..weir_query_api::Options::default()
+        };
+        let state = weir_query_api::State::new(sources, options, self.registry.clone())?;
+        Ok(Arc::new(move |config| weir_query_api::routes(config, state.clone())))
+    }
+
+    /// Keeps the read models up to date, as a task.
+    pub(crate) fn project(&self, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+        let projector = weir_projector::Runtime::new(
+            Arc::clone(&self.log),
+            self.pool.clone(),
+            weir_projector::projections::all(),
+            weir_projector::Options::default(),
+        )
+        .with_metrics(weir_projector::Metrics::register(&self.registry)?);
+        let stop = lifecycle.inner();
+        lifecycle.spawn_inner("the projector", async move { Ok(projector.run(stop).await?) });
+        Ok(())
+    }
+}
+
+/// The event log, and the connection that it uses.
+pub(crate) async fn event_log(
+    settings: &Settings,
+    servers: &Servers,
+) -> anyhow::Result<(async_nats::Client, Arc<dyn EventLog>)> {
+    let client = nats::connect(&servers.nats_url)
+        .await
+        .with_context(|| format!("nats_url: {} is not reachable", masked(&servers.nats_url)))?;
+    let options = log::Options { replicas: settings.nats_replicas, ..log::Options::default() };
+    let log =
+        JetStreamLog::connect(client.clone(), options).await.context("the event log cannot be opened")?;
+    Ok((client, Arc::new(log)))
+}
+
+/// The database, migrated.
+pub(crate) async fn database(settings: &Settings, servers: &Servers) -> anyhow::Result<Pool> {
+    let pool = postgres::connect(&servers.database_url, settings.database_connections)?;
+    postgres::migrate(&pool)
+        .await
+        .with_context(|| format!("database_url: {}", masked(&servers.database_url)))?;
+    Ok(pool)
+}
+
+/// Whether a file can be written into a folder.
+pub(crate) fn writable(folder: &Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".weir-doctor-{}", std::process::id()));
+    std::fs::write(&probe, b"")?;
+    std::fs::remove_file(probe)
+}

@@ -1,0 +1,405 @@
+//! Settings: flags, then environment, then file, then defaults. One name each: `listen` in the file is `--listen` on
+//! the command line and `WEIR_LISTEN` in the environment.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Deserializer};
+use weir_infra::{auth::SigningKey, telemetry};
+
+/// Declares the options once, for the command line, the environment and the file.
+macro_rules! options {
+    ($( $(#[doc = $help:literal])+ $key:ident: $kind:ty = $env:literal, )*) => {
+        /// Everything that can be set, as given; what is not given has its default.
+        #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(crate) struct Options {
+            $( $(#[doc = $help])+ #[arg(long, global = true, env = $env, hide_env_values = true, value_name = "VALUE")]
+            pub(crate) $key: Option<$kind>, )*
+        }
+
+        impl Options {
+            /// These, and the others where these say nothing.
+            fn or(self, others: Self) -> Self {
+                Self { $( $key: self.$key.or(others.$key), )* }
+            }
+        }
+    };
+}
+
+options! {
+    /// Address and port of the HTTP server [default: 127.0.0.1:8080, or a free port if that is taken]
+    listen: SocketAddr = "WEIR_LISTEN",
+    /// Folder of everything that Weir keeps [default: .weir/data]
+    data_dir: PathBuf = "WEIR_DATA_DIR",
+    /// NATS server to use instead of a child process, such as nats://user:password@host:4222
+    nats_url: String = "WEIR_NATS_URL",
+    /// How many servers of a NATS cluster keep the event stream [default: 1]
+    nats_replicas: usize = "WEIR_NATS_REPLICAS",
+    /// PostgreSQL database to use instead of a child process, such as postgresql://user:password@host/weir
+    database_url: String = "WEIR_DATABASE_URL",
+    /// How many connections to PostgreSQL a process opens at most [default: 16]
+    database_connections: usize = "WEIR_DATABASE_CONNECTIONS",
+    /// Blob store: a folder or file:// address [default: blobs in the data folder]
+    blob_url: String = "WEIR_BLOB_URL",
+    /// Secret of at least 32 bytes that signs access tokens [default: generated into the data folder]
+    signing_key: Secret = "WEIR_SIGNING_KEY",
+    /// Folder with nats-server, postgres and initdb [default: .weir/bin, then the PATH]
+    bin_dir: PathBuf = "WEIR_BIN_DIR",
+    /// How log lines look: text or json [default: text]
+    log_format: LogFormat = "WEIR_LOG_FORMAT",
+    /// What is logged, such as `info` or `warn,weir_projector=debug` [default: info]
+    log_level: String = "WEIR_LOG_LEVEL",
+    /// Threads that answer HTTP requests [default: one per processor]
+    http_workers: usize = "WEIR_HTTP_WORKERS",
+    /// How long running requests may take to finish when Weir stops [default: 10s]
+    drain_time: Period = "WEIR_DRAIN_TIME",
+    /// Largest upload, as sent [default: 10GiB]
+    upload_bytes: Bytes = "WEIR_UPLOAD_BYTES",
+    /// Longest time that a query may run [default: 30s]
+    query_time: Period = "WEIR_QUERY_TIME",
+    /// Memory that one query may use before it spills to disk [default: 256MiB]
+    query_memory: Bytes = "WEIR_QUERY_MEMORY",
+    /// Rows in a query's answer; more are cut off [default: 10000]
+    query_rows: usize = "WEIR_QUERY_ROWS",
+    /// Bytes in a query's answer; more are cut off [default: 64MiB]
+    query_bytes: Bytes = "WEIR_QUERY_BYTES",
+    /// Queries of one workspace that run at the same time [default: 8]
+    query_concurrency: usize = "WEIR_QUERY_CONCURRENCY",
+    /// Memory that all queries together may use [default: 1GiB]
+    engine_memory: Bytes = "WEIR_ENGINE_MEMORY",
+    /// Disk that all queries together may spill to [default: 8GiB]
+    engine_spill: Bytes = "WEIR_ENGINE_SPILL",
+    /// Memory for answers that are kept ready [default: 64MiB]
+    cache_bytes: Bytes = "WEIR_CACHE_BYTES",
+}
+
+/// The settings, resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) listen: Listen,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) nats_url: Option<String>,
+    pub(crate) nats_replicas: usize,
+    pub(crate) database_url: Option<String>,
+    pub(crate) database_connections: usize,
+    pub(crate) blob_url: String,
+    pub(crate) signing_key: Option<Secret>,
+    /// Where to look for server programs before the `PATH`.
+    pub(crate) bin_dirs: Vec<PathBuf>,
+    pub(crate) telemetry: telemetry::Options,
+    pub(crate) http_workers: usize,
+    pub(crate) drain_time: Duration,
+    pub(crate) limits: Limits,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listen {
+    pub(crate) address: SocketAddr,
+    /// Whether somebody asked for this very address, so that another one will not do.
+    pub(crate) given: bool,
+}
+
+/// What callers may use up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) upload_bytes: u64,
+    pub(crate) query_time: Duration,
+    pub(crate) query_memory: usize,
+    pub(crate) query_rows: usize,
+    pub(crate) query_bytes: usize,
+    pub(crate) query_concurrency: usize,
+    pub(crate) engine_memory: usize,
+    pub(crate) engine_spill: u64,
+    pub(crate) cache_bytes: u64,
+}
+
+impl Settings {
+    /// Completes what the command line and the environment said from the file and the defaults.
+    pub(crate) fn resolve(options: Options, config: Option<&Path>) -> anyhow::Result<Self> {
+        let given_dir = options.data_dir.clone().unwrap_or_else(|| PathBuf::from(".weir/data"));
+        let file = match config {
+            Some(path) => Some(path.to_owned()),
+            None => [given_dir.join("weir.toml"), PathBuf::from("weir.toml")]
+                .into_iter()
+                .find(|path| path.is_file()),
+        };
+        let options = match &file {
+            Some(path) => options.or(Options::read(path)?),
+            None => options,
+        };
+        let data_dir = options.data_dir.unwrap_or(given_dir);
+        let data_dir = std::path::absolute(&data_dir)
+            .with_context(|| format!("data_dir: {} cannot be used", data_dir.display()))?;
+        let mut bin_dirs: Vec<PathBuf> = options.bin_dir.into_iter().collect();
+        bin_dirs.push(PathBuf::from(".weir/bin"));
+        bin_dirs.extend(data_dir.parent().map(|parent| parent.join("bin")));
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        let settings = Self {
+            listen: Listen {
+                given: options.listen.is_some(),
+                address: options.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
+            },
+            // A variable that is set to nothing is not set.
+            nats_url: options.nats_url.filter(|url| !url.is_empty()),
+            nats_replicas: options.nats_replicas.unwrap_or(1),
+            database_url: options.database_url.filter(|url| !url.is_empty()),
+            database_connections: options.database_connections.unwrap_or(16),
+            blob_url: options
+                .blob_url
+                .filter(|url| !url.is_empty())
+                .unwrap_or_else(|| data_dir.join("blobs").display().to_string()),
+            signing_key: options.signing_key,
+            bin_dirs,
+            telemetry: telemetry::Options {
+                format: options.log_format.map(|format| format.0).unwrap_or_default(),
+                level: options.log_level.unwrap_or_else(|| "info".to_owned()),
+            },
+            http_workers: options.http_workers.unwrap_or(processors),
+            drain_time: options.drain_time.map_or(Duration::from_secs(10), |period| period.0),
+            limits: Limits {
+                upload_bytes: options.upload_bytes.map_or(10 << 30, |bytes| bytes.0),
+                query_time: options.query_time.map_or(Duration::from_secs(30), |period| period.0),
+                query_memory: in_memory(options.query_memory, 256 << 20, "query_memory")?,
+                query_rows: options.query_rows.unwrap_or(10_000),
+                query_bytes: in_memory(options.query_bytes, 64 << 20, "query_bytes")?,
+                query_concurrency: options.query_concurrency.unwrap_or(8),
+                engine_memory: in_memory(options.engine_memory, 1 << 30, "engine_memory")?,
+                engine_spill: options.engine_spill.map_or(8 << 30, |bytes| bytes.0),
+                cache_bytes: options.cache_bytes.map_or(64 << 20, |bytes| bytes.0),
+            },
+            data_dir,
+            file,
+        };
+        for (key, number) in [
+            ("nats_replicas", settings.nats_replicas),
+            ("database_connections", settings.database_connections),
+            ("http_workers", settings.http_workers),
+            ("query_rows", settings.limits.query_rows),
+            ("query_concurrency", settings.limits.query_concurrency),
+        ] {
+            if number == 0 {
+                bail!("{key}: must be at least 1");
+            }
+        }
+        Ok(settings)
+    }
+
+    /// The secret that signs tokens: the configured one, else the one in the data folder, made at the first start.
+    pub(crate) fn signing_key(&self) -> anyhow::Result<SigningKey> {
+        match &self.signing_key {
+            Some(secret) => SigningKey::from_bytes(secret.0.as_bytes()).context("signing_key"),
+            None => {
+                SigningKey::from_file_or_generate(&self.secrets().join("signing-key")).context("signing_key")
+            }
+        }
+    }
+
+    /// Folder of generated secrets.
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.data_dir.join("secrets")
+    }
+}
+
+impl Options {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("config: {} cannot be read", path.display()))?;
+        // The error names the key and shows the line.
+        toml::from_str(&text).with_context(|| format!("config: {} is not right", path.display()))
+    }
+}
+
+fn in_memory(bytes: Option<Bytes>, default: usize, key: &str) -> anyhow::Result<usize> {
+    match bytes {
+        None => Ok(default),
+        Some(Bytes(bytes)) => {
+            usize::try_from(bytes).with_context(|| format!("{key}: more than this machine can address"))
+        }
+    }
+}
+
+/// A value that is never printed.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl FromStr for Secret {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A number of bytes: `512MiB`, `2GB`, `1000`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bytes(u64);
+
+impl FromStr for Bytes {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a size such as 512MiB, 2GB or 1000");
+        let (number, unit) = split(text).ok_or_else(wrong)?;
+        let factor = match unit {
+            "" | "B" => 1,
+            "KiB" | "K" => 1 << 10,
+            "MiB" | "M" => 1 << 20,
+            "GiB" | "G" => 1 << 30,
+            "TiB" | "T" => 1 << 40,
+            "kB" | "KB" => 1_000,
+            "MB" => 1_000_000,
+            "GB" => 1_000_000_000,
+            "TB" => 1_000_000_000_000,
+            _ => return Err(wrong()),
+        };
+        number.checked_mul(factor).map(Self).ok_or_else(wrong)
+    }
+}
+
+/// A span of time: `30s`, `500ms`, `5m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Period(Duration);
+
+impl FromStr for Period {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a time such as 30s, 500ms or 5m");
+        let (number, unit) = split(text).ok_or_else(wrong)?;
+        let factor = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" | "min" => 60_000,
+            "h" => 3_600_000,
+            _ => return Err(wrong()),
+        };
+        number.checked_mul(factor).map(|ms| Self(Duration::from_millis(ms))).ok_or_else(wrong)
+    }
+}
+
+/// A number and its unit.
+fn split(text: &str) -> Option<(u64, &str)> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, text[end..].trim()))
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogFormat(telemetry::Format);
+
+impl FromStr for LogFormat {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
+/// In the file a size or time is text, and a size may be a plain number.
+macro_rules! deserialize_from_text {
+    ($($kind:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $kind {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                #[derive(Deserialize)]
+                #[serde(untagged)]
+                enum Given { Number(u64), Text(String) }
+                let text = match Given::deserialize(deserializer)? {
+                    Given::Number(number) => number.to_string(),
+                    Given::Text(text) => text,
+                };
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+deserialize_from_text!(Bytes, Period, LogFormat);
+
+/// An address, or several with commas between, with passwords and tokens masked, for people to read.
+pub(crate) fn masked(urls: &str) -> String {
+    urls.split(',').map(masked_one).collect::<Vec<_>>().join(",")
+}
+
+fn masked_one(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "***".to_owned() };
+    let (authority, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
+    // A query may hold a password as well.
+    let path = path.split('?').next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        None => format!("{scheme}://{authority}{path}"),
+        Some((user, host)) => match user.split_once(':') {
+            Some((user, _)) => format!("{scheme}://{user}:***@{host}{path}"),
+            None => format!("{scheme}://***@{host}{path}"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn flags_go_before_the_file_and_the_file_before_defaults() {
+        let file =
+            file("listen = \"127.0.0.1:1\"\nquery_rows = 7\nquery_time = \"2m\"\nupload_bytes = \"1GiB\"\n");
+        let options = Options { query_rows: Some(5), ..Options::default() };
+        let settings = Settings::resolve(options, Some(file.path())).unwrap();
+        assert_eq!(settings.limits.query_rows, 5);
+        assert_eq!(settings.limits.query_time, Duration::from_secs(120));
+        assert_eq!(settings.limits.upload_bytes, 1 << 30);
+        assert_eq!((settings.listen.address.port(), settings.listen.given), (1, true));
+        assert_eq!(settings.limits.query_concurrency, 8);
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        for (text, key) in [
+            ("query_rows = \"many\"", "query_rows"),
+            ("query_time = \"30\"", "query_time"),
+            ("upload_bytes = \"1 elephant\"", "upload_bytes"),
+            ("colour = 1", "colour"),
+            ("query_concurrency = 0", "query_concurrency"),
+            ("log_format = \"xml\"", "log_format"),
+        ] {
+            let file = file(text);
+            let error = Settings::resolve(Options::default(), Some(file.path())).unwrap_err();
+            assert!(format!("{error:#}").contains(key), "{text}: {error:#}");
+        }
+    }
+
+    #[test]
+    fn a_short_signing_key_is_refused_by_name() {
+        let options = Options { signing_key: Some(Secret("short".to_owned())), ..Options::default() };
+        let error = Settings::resolve(options, None).unwrap().signing_key().unwrap_err();
+        assert!(format!("{error:#}").starts_with("signing_key"), "{error:#}");
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        assert_eq!(masked("nats://token@127.0.0.1:4222"), "nats://***@127.0.0.1:4222");
+        assert_eq!(masked("postgresql://u:p%40@h:1/db?password=x"), "postgresql://u:***@h:1/db");
+        assert_eq!(masked("nats://host:4222"), "nats://host:4222");
+        assert_eq!(masked("nats://u:p@a:1,nats://u:p@b:1"), "nats://u:***@a:1,nats://u:***@b:1");
+        assert_eq!(masked("host=x password=y"), "***");
+        assert_eq!(format!("{:?}", Secret("x".to_owned())), "***");
+    }
+}
