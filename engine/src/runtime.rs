@@ -19,6 +19,11 @@ impl Runtime {
             .map(|r| Self(Some(r)))
     }
 
+    /// For blocking work, whose threads are the runtime's other ones.
+    pub(crate) fn handle(&self) -> Option<tokio::runtime::Handle> {
+        self.0.as_ref().map(|r| r.handle().clone())
+    }
+
     /// Runs a future on the engine's threads; dropping the task aborts it.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,

@@ -1,6 +1,18 @@
 //! Answers as Arrow and Parquet.
 
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::ipc::reader::StreamReader;
+use datafusion::arrow::ipc::writer::StreamWriter;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::file::properties::WriterProperties;
+
 use super::{Answer, EncodeError};
+
+/// Where a stream says whether it is the whole answer.
+const TRUNCATED: &str = "weir.truncated";
 
 impl Answer {
     /// The rows as a Parquet file.
@@ -9,7 +21,15 @@ impl Answer {
     ///
     /// When a type has no Parquet form.
     pub fn to_parquet(&self) -> Result<Vec<u8>, EncodeError> {
-        Err(EncodeError("not wired up yet".into()))
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_created_by(crate::ENGINE.to_owned())
+            .build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(properties))?;
+        for batch in &self.batches {
+            writer.write(batch)?;
+        }
+        Ok(writer.into_inner()?)
     }
 
     /// The whole answer as an Arrow IPC stream, which [`Answer::from_arrow_stream`] reads back.
@@ -18,7 +38,14 @@ impl Answer {
     ///
     /// When a type has no Arrow IPC form.
     pub fn to_arrow_stream(&self) -> Result<Vec<u8>, EncodeError> {
-        Err(EncodeError("not wired up yet".into()))
+        let mut metadata = self.schema.metadata().clone();
+        metadata.insert(TRUNCATED.to_owned(), self.truncated.to_string());
+        let schema = Arc::new(Schema::new_with_metadata(self.schema.fields().clone(), metadata));
+        let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
+        for batch in &self.batches {
+            writer.write(&batch.clone().with_schema(schema.clone())?)?;
+        }
+        Ok(writer.into_inner()?)
     }
 
     /// Reads back what [`Answer::to_arrow_stream`] wrote.
@@ -27,7 +54,23 @@ impl Answer {
     ///
     /// When the bytes are something else.
     pub fn from_arrow_stream(bytes: &[u8]) -> Result<Self, EncodeError> {
-        let _ = bytes;
-        Err(EncodeError("not wired up yet".into()))
+        let reader = StreamReader::try_new(bytes, None)?;
+        let mut metadata = reader.schema().metadata().clone();
+        let truncated = metadata.remove(TRUNCATED).is_some_and(|v| v == "true");
+        let schema = Arc::new(Schema::new_with_metadata(reader.schema().fields().clone(), metadata));
+        let batches = reader
+            .map(|batch| {
+                // The batch's own metadata can only be shed by building it anew.
+                let batch = batch?;
+                let rows = datafusion::arrow::array::RecordBatchOptions::new()
+                    .with_row_count(Some(batch.num_rows()));
+                datafusion::arrow::array::RecordBatch::try_new_with_options(
+                    schema.clone(),
+                    batch.columns().to_vec(),
+                    &rows,
+                )
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Self::new(schema, batches, truncated)
     }
 }

@@ -3,6 +3,8 @@
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 
+use sha2::{Digest, Sha256};
+
 use crate::{Column, type_name};
 
 mod arrow;
@@ -50,6 +52,25 @@ impl From<std::io::Error> for EncodeError {
 }
 
 impl Answer {
+    /// An answer of these rows.
+    pub(crate) fn new(
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+        truncated: bool,
+    ) -> Result<Self, EncodeError> {
+        let rows = batches.iter().map(|b| b.num_rows() as u64).sum();
+        let bytes = batches.iter().map(|b| b.get_array_memory_size() as u64).sum();
+        let mut answer = Self { schema, batches, rows, bytes, truncated, hash: String::new() };
+        let mut hasher = Hasher(Sha256::new());
+        for column in answer.columns() {
+            serde_json::to_writer(&mut hasher, &(&column.name, &column.data_type))
+                .map_err(|e| EncodeError(e.to_string()))?;
+        }
+        answer.write_json_rows(&mut hasher)?;
+        answer.hash = hasher.0.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        Ok(answer)
+    }
+
     /// The columns by name and type.
     pub fn columns(&self) -> Vec<Column> {
         let fields = self.schema.fields().iter();
@@ -59,5 +80,19 @@ impl Answer {
                 ..Column::new(f.name().as_str(), type_name(f.data_type()))
             })
             .collect()
+    }
+}
+
+/// Hashes what is written to it.
+struct Hasher(Sha256);
+
+impl std::io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

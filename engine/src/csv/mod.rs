@@ -29,11 +29,23 @@
 //! file has several columns, and is an empty cell where it has one. Row numbers in a [`Rejection`]
 //! are lines of text, the first being 1; a record that spans lines goes by its first.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use object_store::path::Path;
+use object_store::ObjectStoreExt;
 use serde::{Deserialize, Serialize};
 
 use crate::{Column, Engine};
+
+mod blob;
+mod build;
+mod cell;
+mod infer;
+mod read;
+mod sniff;
+mod text;
+mod tokenizer;
 
 /// How to read a delimited file; what is `None` is found out from the content.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -109,7 +121,7 @@ pub enum Phase {
 #[error("{code}: {detail}")]
 pub struct Rejection {
     /// A stable code: `empty_file`, `no_rows`, `binary_file`, `ragged_row`, `unterminated_quote`,
-    /// `corrupt_gzip`, `invalid_encoding`, `unknown_encoding`, `invalid_option`, `too_many_columns`,
+    /// `stray_quote`, `corrupt_gzip`, `invalid_encoding`, `unknown_encoding`, `invalid_option`, `too_many_columns`,
     /// `cell_too_large`, `row_too_large` or `file_too_large`.
     pub code: &'static str,
     /// A sentence for people.
@@ -176,7 +188,32 @@ impl Engine {
         options: &ReadOptions,
         progress: impl Fn(Progress) + Send + Sync + 'static,
     ) -> Result<Ingested, IngestError> {
-        let _ = (source_key, table_key, options, progress, BTreeMap::<u8, u8>::new());
-        Err(IngestError::Failed("reading files is not wired up yet".into()))
+        let failed = |e: &dyn std::fmt::Display| IngestError::Failed(e.to_string());
+        let source = Path::parse(source_key).map_err(|e| failed(&e))?;
+        let table = Path::parse(table_key).map_err(|e| failed(&e))?;
+        let store = self.shared.blobs.clone();
+        let size = store.head(&source).await.map_err(|e| failed(&e))?.size;
+        let handle = self.shared.runtime.handle().ok_or_else(|| failed(&"the engine is shutting down"))?;
+        let stopped = Arc::new(AtomicBool::new(false));
+        let _stop = StopOnDrop(stopped.clone());
+        let (options, limits) = (options.clone(), self.shared.config.csv.clone());
+        let job =
+            read::Job { handle: handle.clone(), store, source, table, size, options, limits, stopped, progress };
+        // A panic is the engine's fault and ends this file's reading, not the process.
+        match handle.spawn_blocking(move || job.run()).await.map_err(|e| failed(&e))? {
+            Ok(ingested) => Ok(ingested),
+            Err(text::Stop::Rejected(rejection)) => Err(rejection.into()),
+            Err(text::Stop::Failed(detail)) => Err(IngestError::Failed(detail)),
+            Err(text::Stop::NotUtf8) => Err(failed(&"the file changed while it was read")),
+        }
+    }
+}
+
+/// Tells the reading thread that nobody waits any more.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

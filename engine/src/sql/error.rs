@@ -1,5 +1,8 @@
 //! What can be wrong with a query.
 
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::{Column, DataFusionError, SchemaError};
+use datafusion::sql::sqlparser::tokenizer::Location;
 use serde::Serialize;
 
 /// The kinds of failure, as stable codes.
@@ -80,11 +83,166 @@ impl SqlError {
         Self { code, detail: detail.into(), line: None, column: None }
     }
 
-    pub(crate) fn at(mut self, line: u64, column: u64) -> Self {
-        if line > 0 {
-            self.line = Some(line);
-            self.column = Some(column);
+    pub(crate) fn at(mut self, place: Location) -> Self {
+        if place.line > 0 {
+            self.line = Some(place.line);
+            self.column = Some(place.column);
         }
         self
     }
+
+    /// The engine's own fault: the reason goes into the log and not to the caller.
+    pub(crate) fn internal(reason: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%reason, "a query failed inside the engine");
+        Self::new(Code::Internal, "The query failed inside the engine.")
+    }
+}
+
+impl From<DataFusionError> for SqlError {
+    fn from(error: DataFusionError) -> Self {
+        let place = error.diagnostic().and_then(|d| d.span).map(|span| span.start);
+        let converted = convert(&error);
+        match place {
+            Some(place) => converted.at(Location { line: place.line, column: place.column }),
+            None => converted,
+        }
+    }
+}
+
+fn convert(error: &DataFusionError) -> SqlError {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => convert(inner),
+        DataFusionError::Shared(inner) => convert(inner),
+        DataFusionError::Collection(all) => match all.first() {
+            Some(first) => convert(first),
+            None => SqlError::internal(error),
+        },
+        DataFusionError::ArrowError(inner, _) => arrow(inner, error),
+        DataFusionError::SchemaError(inner, _) => schema(inner),
+        DataFusionError::SQL(inner, _) => SqlError::new(Code::SyntaxError, format!("{inner}.")),
+        DataFusionError::Plan(text) => plan(&clean(text)),
+        DataFusionError::NotImplemented(text) => {
+            SqlError::new(Code::NotSupported, format!("Not supported: {}.", clean(text)))
+        }
+        DataFusionError::Execution(text) => execution(&clean(text), error),
+        DataFusionError::ResourcesExhausted(reason) => {
+            tracing::debug!(%reason, "a query ran out of memory");
+            SqlError::new(Code::MemoryLimit, "The query needs more memory than it may have.")
+        }
+        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) | DataFusionError::ParquetError(_) => {
+            storage(error)
+        }
+        DataFusionError::External(inner) => match inner.downcast_ref::<ArrowError>() {
+            Some(inner) => arrow(inner, error),
+            None => SqlError::internal(error),
+        },
+        _ => SqlError::internal(error),
+    }
+}
+
+fn storage(error: &DataFusionError) -> SqlError {
+    tracing::warn!(reason = %error, "a table could not be read");
+    SqlError::new(Code::StorageUnavailable, "A table's file could not be read.")
+}
+
+fn arrow(error: &ArrowError, whole: &DataFusionError) -> SqlError {
+    match error {
+        ArrowError::DivideByZero => SqlError::new(Code::DivisionByZero, "A value was divided by zero."),
+        ArrowError::ArithmeticOverflow(text) => {
+            SqlError::new(Code::InvalidValue, format!("A number grew too large: {text}."))
+        }
+        ArrowError::CastError(text) | ArrowError::ComputeError(text) | ArrowError::ParseError(text) => {
+            SqlError::new(Code::InvalidValue, format!("A value does not fit: {text}."))
+        }
+        ArrowError::InvalidArgumentError(text) => {
+            SqlError::new(Code::InvalidValue, format!("A value does not fit: {text}."))
+        }
+        ArrowError::NotYetImplemented(text) => {
+            SqlError::new(Code::NotSupported, format!("Not supported: {text}."))
+        }
+        ArrowError::ExternalError(inner) => match inner.downcast_ref::<DataFusionError>() {
+            Some(inner) => convert(inner),
+            None => SqlError::internal(whole),
+        },
+        ArrowError::IoError(..) | ArrowError::ParquetError(_) => storage(whole),
+        _ => SqlError::internal(whole),
+    }
+}
+
+fn schema(error: &SchemaError) -> SqlError {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            // A table's name in front narrows down what may be meant, unless it is none itself.
+            let of_table = |c: &&Column| field.relation.is_none() || c.relation == field.relation;
+            let mut names: Vec<&str> =
+                valid_fields.iter().filter(of_table).map(|c| c.name.as_str()).collect();
+            if names.is_empty() {
+                names = valid_fields.iter().map(|c| c.name.as_str()).collect();
+            }
+            let hint = crate::near::hint(&field.name, names.iter().copied());
+            let hint = if hint.is_empty() { listed(&names) } else { hint };
+            let of = field.relation.as_ref().map(|r| format!(" in '{}'", r.table())).unwrap_or_default();
+            SqlError::new(Code::UnknownColumn, format!("There is no column '{}'{of}.{hint}", field.name))
+        }
+        SchemaError::AmbiguousReference { field } => SqlError::new(
+            Code::AmbiguousColumn,
+            format!("Several tables have a column '{}': put the table's name in front.", field.name),
+        ),
+        SchemaError::DuplicateQualifiedField { name, .. }
+        | SchemaError::DuplicateUnqualifiedField { name } => {
+            SqlError::new(Code::InvalidQuery, format!("Two columns are called '{name}': rename one with AS."))
+        }
+    }
+}
+
+/// The first names that there are, for who has no idea.
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let more = if names.len() > 10 { ", ..." } else { "" };
+    let first: Vec<&str> = names.iter().take(10).copied().collect();
+    format!(" There are: {}{more}.", first.join(", "))
+}
+
+fn plan(text: &str) -> SqlError {
+    if text.starts_with("Invalid function '") {
+        return SqlError::new(Code::UnknownFunction, sentence(text));
+    }
+    if text.contains("No function matches") || text.contains("does not support") && text.contains("signature") {
+        return SqlError::new(Code::UnknownFunction, sentence(text));
+    }
+    if let Some(rest) = text.strip_prefix("table '")
+        && let Some((name, _)) = rest.split_once("' not found")
+    {
+        let name = name.rsplit('.').next().unwrap_or(name);
+        return SqlError::new(Code::UnknownTable, format!("There is no table '{name}'."));
+    }
+    SqlError::new(Code::InvalidQuery, sentence(text))
+}
+
+fn execution(text: &str, whole: &DataFusionError) -> SqlError {
+    let lower = text.to_ascii_lowercase();
+    if lower.contains("divide by zero") || lower.contains("division by zero") {
+        return SqlError::new(Code::DivisionByZero, "A value was divided by zero.");
+    }
+    if lower.contains("join error") || lower.contains("panic") {
+        return SqlError::internal(whole);
+    }
+    SqlError::new(Code::InvalidValue, sentence(text))
+}
+
+/// Without the engine's internal names of tables and the advice meant for its developers.
+fn clean(text: &str) -> String {
+    let text = text.split("\n\nbacktrace").next().unwrap_or(text);
+    let text = text.split("This was likely caused by a bug").next().unwrap_or(text);
+    text.replace("weir.public.", "").trim().trim_end_matches('.').to_owned()
+}
+
+fn sentence(text: &str) -> String {
+    let mut text: String = text.chars().take(600).collect();
+    if !text.ends_with(['.', '?', '!']) {
+        text.push('.');
+    }
+    text
 }

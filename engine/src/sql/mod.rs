@@ -9,6 +9,10 @@ use std::time::Duration;
 use crate::{Answer, Engine};
 
 mod error;
+mod memory;
+mod names;
+mod pattern;
+mod run;
 mod session;
 mod statement;
 
@@ -64,9 +68,20 @@ impl Engine {
         tables: &[Table],
         limits: &Limits,
     ) -> Result<Answer, SqlError> {
-        self.shared.sessions.check();
-        let _ = (statement, tables, limits);
-        Err(SqlError::new(Code::Internal, "queries are not wired up yet"))
+        let (statement, tables, limits) = (statement.clone(), tables.to_vec(), limits.clone());
+        let time = limits.time;
+        let shared = self.shared.clone();
+        let work = async move { run::run(&shared.sessions, &statement, &tables, &limits).await };
+        let task = self.shared.runtime.spawn(work).ok_or_else(|| SqlError::internal(&"shutting down"))?;
+        match tokio::time::timeout(time, task).await {
+            Ok(Ok(answer)) => answer,
+            // A panic ends this query and nothing else.
+            Ok(Err(failure)) => Err(SqlError::internal(&failure)),
+            Err(_) => {
+                let detail = format!("The query ran longer than {} ms.", time.as_millis());
+                Err(SqlError::new(Code::TimeLimit, detail))
+            }
+        }
     }
 
     /// The first rows of a table.

@@ -1,16 +1,213 @@
-//! Sessions.
-use std::sync::Arc;
+//! Sessions: what a query can reach.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, SchemaProvider, TableFunction, TableProvider,
+};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::object_store::{
+    DefaultObjectStoreRegistry, ObjectStoreRegistry, ObjectStoreUrl,
+};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::SessionStateDefaults;
+use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 
+use super::memory::{QueryPool, Total};
+use super::{Code, Limits, SqlError, Table};
 use crate::{Config, SetupError};
 
-pub(crate) struct Sessions {}
+const CATALOG: &str = "weir";
+const SCHEMA: &str = "public";
+
+/// The only address there is, known to the engine alone.
+const STORE: &str = "weir://blobs";
+
+/// Functions that would tell where a table lies in the store.
+const WITHHELD: [&str; 2] = ["input_file_name", "file_row_index"];
+
+/// Schemas that are remembered; tables never change under their key.
+const REMEMBERED: usize = 4096;
+
+/// Makes a session for each query from one template.
+pub(crate) struct Sessions {
+    template: SessionState,
+    runtime: Arc<RuntimeEnv>,
+    total: Arc<Total>,
+    schemas: Mutex<HashMap<String, SchemaRef>>,
+}
 
 impl Sessions {
-    pub(crate) fn new(_blobs: Arc<dyn ObjectStore>, _config: &Config) -> Result<Self, SetupError> {
-        Ok(Self {})
+    pub(crate) fn new(blobs: Arc<dyn ObjectStore>, config: &Config) -> std::result::Result<Self, SetupError> {
+        let setup = |e: DataFusionError| SetupError::Query(e.strip_backtrace());
+        // The usual registry begins with the machine's own file system in it.
+        let stores = DefaultObjectStoreRegistry::new();
+        stores.deregister_store(ObjectStoreUrl::local_filesystem().as_ref()).map_err(setup)?;
+        stores.register_store(ObjectStoreUrl::parse(STORE).map_err(setup)?.as_ref(), blobs);
+        let spill = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::Directories(vec![config.spill_dir.clone()]))
+            .with_max_temp_directory_size(config.spill_bytes);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_object_store_registry(Arc::new(stores))
+            .with_disk_manager_builder(spill)
+            .build_arc()
+            .map_err(setup)?;
+
+        let mut session = SessionConfig::new()
+            .with_target_partitions(config.target_partitions.max(1))
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema(CATALOG, SCHEMA)
+            .with_information_schema(false);
+        let options = session.options_mut();
+        options.sql_parser.collect_spans = true;
+        options.explain.logical_plan_only = true;
+        options.execution.parquet.pushdown_filters = true;
+        options.execution.time_zone = Some("+00:00".to_owned());
+
+        let mut functions = SessionStateDefaults::default_scalar_functions();
+        functions.retain(|f| !WITHHELD.contains(&f.name()));
+        let table_functions: Vec<Arc<TableFunction>> = SessionStateDefaults::default_table_functions();
+        let template = SessionStateBuilder::new()
+            .with_config(session)
+            .with_runtime_env(runtime.clone())
+            .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .with_scalar_functions(functions)
+            .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
+            .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+            .with_window_functions(SessionStateDefaults::default_window_functions())
+            .with_table_function_list(table_functions)
+            .build();
+        let total = Arc::new(Total::new(config.memory_bytes));
+        Ok(Self { template, runtime, total, schemas: Mutex::default() })
     }
 
-    pub(crate) fn check(&self) {}
+    /// A session in which these tables are all there is, with the names of their columns.
+    pub(super) async fn open(
+        &self,
+        tables: &[Table],
+        limits: &Limits,
+    ) -> std::result::Result<(SessionState, Vec<SchemaRef>), SqlError> {
+        let runtime = RuntimeEnv {
+            memory_pool: Arc::new(QueryPool::new(limits.memory, self.total.clone())),
+            ..self.runtime.as_ref().clone()
+        };
+        let state = SessionStateBuilder::new_from_existing(self.template.clone())
+            .with_runtime_env(Arc::new(runtime))
+            .build();
+        let mut providers = Vec::with_capacity(tables.len());
+        let mut schemas = Vec::with_capacity(tables.len());
+        for table in tables {
+            let (provider, schema) = self.table(&state, &table.key).await.map_err(|e| {
+                SqlError { detail: format!("The table '{}' could not be read.", table.name), ..e.into() }
+            })?;
+            providers.push((table.name.clone(), provider));
+            schemas.push(schema);
+        }
+        let catalog = Arc::new(Given { tables: Arc::new(Tables(providers)) });
+        let state = SessionStateBuilder::new_from_existing(state).with_catalog_list(catalog).build();
+        Ok((state, schemas))
+    }
+
+    async fn table(&self, state: &SessionState, key: &str) -> Result<(Arc<dyn TableProvider>, SchemaRef)> {
+        let path = object_store::path::Path::parse(key).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        let url = ListingTableUrl::parse(format!("{STORE}/{path}"))?;
+        let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
+        let known = self.schemas.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        let schema = match known {
+            Some(schema) => schema,
+            None => {
+                let schema = options.infer_schema(state, &url).await?;
+                let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+                if schemas.len() >= REMEMBERED {
+                    schemas.clear();
+                }
+                schemas.insert(key.to_owned(), schema.clone());
+                schema
+            }
+        };
+        let config =
+            ListingTableConfig::new(url).with_listing_options(options).with_schema(schema.clone());
+        Ok((Arc::new(ListingTable::try_new(config)?), schema))
+    }
+}
+
+/// The table that a name means: the one so written, else the only one that differs in case alone.
+pub(super) fn find<'a>(name: &str, tables: &'a [Table]) -> std::result::Result<&'a Table, SqlError> {
+    position(name, tables.iter().map(|t| t.name.as_str())).map(|at| &tables[at]).ok_or_else(|| {
+        let hint = crate::near::hint(name, tables.iter().map(|t| t.name.as_str()));
+        SqlError::new(Code::UnknownTable, format!("There is no table '{name}'.{hint}"))
+    })
+}
+
+fn position<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
+    if let Some(at) = names.clone().position(|n| n == name) {
+        return Some(at);
+    }
+    let wanted = name.to_lowercase();
+    let mut alike = names.enumerate().filter(|(_, n)| n.to_lowercase() == wanted);
+    match (alike.next(), alike.next()) {
+        (Some((at, _)), None) => Some(at),
+        _ => None,
+    }
+}
+
+/// A catalog of one schema.
+#[derive(Debug)]
+struct Given {
+    tables: Arc<Tables>,
+}
+
+impl CatalogProviderList for Given {
+    fn register_catalog(
+        &self,
+        _name: String,
+        _catalog: Arc<dyn CatalogProvider>,
+    ) -> Option<Arc<dyn CatalogProvider>> {
+        None
+    }
+
+    fn catalog_names(&self) -> Vec<String> {
+        vec![CATALOG.to_owned()]
+    }
+
+    fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
+        (name == CATALOG).then(|| Arc::new(Self { tables: self.tables.clone() }) as _)
+    }
+}
+
+impl CatalogProvider for Given {
+    fn schema_names(&self) -> Vec<String> {
+        vec![SCHEMA.to_owned()]
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        (name == SCHEMA).then(|| self.tables.clone() as _)
+    }
+}
+
+#[derive(Debug)]
+struct Tables(Vec<(String, Arc<dyn TableProvider>)>);
+
+#[async_trait]
+impl SchemaProvider for Tables {
+    fn table_names(&self) -> Vec<String> {
+        self.0.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let at = position(name, self.0.iter().map(|(n, _)| n.as_str()));
+        Ok(at.map(|at| self.0[at].1.clone()))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        position(name, self.0.iter().map(|(n, _)| n.as_str())).is_some()
+    }
 }

@@ -1,6 +1,25 @@
 //! A single query, parsed and checked.
 
-use super::{Code, SqlError};
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::Statement as Planned;
+use datafusion::sql::resolve::resolve_table_references;
+use datafusion::sql::sqlparser::ast::{
+    self, Expr, ObjectName, Query, Select, SetExpr, TableFactor, Visit, Visitor,
+};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use sha2::{Digest, Sha256};
+
+use super::{Code, SqlError, pattern};
+
+/// Longer texts are no queries that a person wrote.
+const MAX_BYTES: usize = 64 << 10;
+
+/// How deep expressions may be chained (`a + b + c ...`) or nested. The tree is walked and freed by
+/// recursion, which must fit the stack of any thread.
+const MAX_DEPTH: usize = 500;
 
 /// A query that may run, and what is known of it without running it.
 #[derive(Debug, Clone)]
@@ -16,8 +35,12 @@ pub struct Statement {
     pub tables: Vec<String>,
     /// Whether the answer can differ from run to run over the same data: `now()`, `random()`.
     pub volatile: bool,
-    /// The SQL with its literals, case, spacing and comments settled: equal texts mean equal queries.
+    /// The SQL with its case, spacing and comments settled and its literals kept: equal texts mean
+    /// equal queries.
     pub normalized: String,
+    pub(super) ast: ast::Statement,
+    /// Where each table is named.
+    pub(super) places: Vec<(String, Location)>,
 }
 
 /// Parses and checks a query.
@@ -26,6 +49,341 @@ pub struct Statement {
 ///
 /// `syntax_error` with its place, `statement_not_allowed` or `function_not_allowed`.
 pub fn parse(sql: &str) -> Result<Statement, SqlError> {
-    let _ = sql;
-    Err(SqlError::new(Code::Internal, "queries are not wired up yet"))
+    if sql.len() > MAX_BYTES {
+        return Err(SqlError::new(Code::SyntaxError, format!("The query is longer than {MAX_BYTES} bytes.")));
+    }
+    let dialect = GenericDialect {};
+    let tokens = Tokenizer::new(&dialect, sql)
+        .tokenize_with_location()
+        .map_err(|e| SqlError::new(Code::SyntaxError, format!("{}.", e.message)).at(e.location))?;
+    check_depth(&tokens)?;
+    let normalized = pattern::normalized(&tokens);
+
+    let mut statements = Parser::new(&dialect)
+        .with_tokens_with_locations(tokens)
+        .parse_statements()
+        .map_err(syntax_error)?;
+    let (Some(ast), true) = (statements.pop(), statements.is_empty()) else {
+        return Err(SqlError::new(Code::StatementNotAllowed, "Send exactly one query."));
+    };
+    check_statement(&ast)?;
+    let mut check = Check { places: Vec::new(), volatile: false };
+    if let ControlFlow::Break(error) = ast.visit(&mut check) {
+        return Err(error);
+    }
+
+    let planned = Planned::Statement(Box::new(ast.clone()));
+    let (relations, _) = resolve_table_references(&planned, true)
+        .map_err(|e| SqlError::new(Code::InvalidQuery, e.strip_backtrace()))?;
+    let mut tables: Vec<String> = relations.iter().map(ToString::to_string).collect();
+    tables.sort();
+    tables.dedup();
+
+    let pattern = pattern::pattern(&ast);
+    let digest = Sha256::digest(pattern.as_bytes());
+    let mut pattern_hash = [0; 16];
+    pattern_hash.copy_from_slice(&digest[..16]);
+    Ok(Statement {
+        sql: sql.to_owned(),
+        pattern,
+        pattern_hash,
+        tables,
+        volatile: check.volatile,
+        normalized,
+        ast,
+        places: check.places,
+    })
+}
+
+fn syntax_error(e: ParserError) -> SqlError {
+    let text = match e {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
+        ParserError::RecursionLimitExceeded => "The query is nested too deeply".to_owned(),
+    };
+    // The place is only told as text, at the end of the message.
+    if let Some((message, place)) = text.rsplit_once(" at Line: ")
+        && let Some((line, column)) = place.split_once(", Column: ")
+        && let (Ok(line), Ok(column)) = (line.trim().parse(), column.trim().parse())
+    {
+        return SqlError::new(Code::SyntaxError, format!("{message}.")).at(Location { line, column });
+    }
+    SqlError::new(Code::SyntaxError, format!("{text}."))
+}
+
+/// Bounds how deep the tree can get, before it is built: every operator may add a level to its chain,
+/// and every open parenthesis keeps the levels outside of it.
+fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
+    let mut chains = vec![0usize];
+    let mut depth = 0;
+    for token in tokens {
+        match &token.token {
+            Token::Whitespace(_) | Token::SingleQuotedString(_) | Token::Number(..) | Token::Period => {}
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                chains.push(1);
+                depth += 1;
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                depth -= chains.pop().unwrap_or(0);
+                if chains.is_empty() {
+                    chains.push(0);
+                }
+            }
+            Token::Comma => {
+                if let Some(chain) = chains.last_mut() {
+                    depth -= *chain;
+                    *chain = 0;
+                }
+            }
+            Token::Word(word) if word.quote_style.is_some() || !pattern::is_chaining(word) => {}
+            _ => {
+                if let Some(chain) = chains.last_mut() {
+                    *chain += 1;
+                    depth += 1;
+                }
+            }
+        }
+        if depth > MAX_DEPTH {
+            let detail = format!("The query chains or nests more than {MAX_DEPTH} operators.");
+            return Err(SqlError::new(Code::SyntaxError, detail).at(token.span.start));
+        }
+    }
+    Ok(())
+}
+
+fn not_allowed(what: &str) -> SqlError {
+    SqlError::new(Code::StatementNotAllowed, format!("{what} Only a single query that reads is allowed."))
+}
+
+fn check_statement(ast: &ast::Statement) -> Result<(), SqlError> {
+    match ast {
+        ast::Statement::Query(_) => Ok(()),
+        ast::Statement::Explain { analyze, verbose, query_plan, estimate, statement, format, options, .. } => {
+            if *analyze || *verbose || *query_plan || *estimate || format.is_some() || options.is_some() {
+                return Err(not_allowed("EXPLAIN takes no options here."));
+            }
+            match statement.as_ref() {
+                ast::Statement::Query(_) => Ok(()),
+                _ => Err(not_allowed("EXPLAIN is for queries.")),
+            }
+        }
+        other => {
+            let text = other.to_string();
+            let verb: String =
+                text.chars().take_while(|c| c.is_ascii_alphabetic()).collect::<String>().to_uppercase();
+            Err(not_allowed(&format!("{verb} is no query.")))
+        }
+    }
+}
+
+/// Functions that give something else each time.
+const VOLATILE: [&str; 14] = [
+    "now",
+    "current_timestamp",
+    "current_date",
+    "current_time",
+    "localtimestamp",
+    "localtime",
+    "today",
+    "random",
+    "rand",
+    "uuid",
+    "uuidv4",
+    "uuidv7",
+    "gen_random_uuid",
+    "shuffle",
+];
+
+/// Table functions that only compute.
+const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "range", "unnest"];
+
+/// Refuses what reads or writes anything but the given tables, wherever it hides in the query.
+struct Check {
+    places: Vec<(String, Location)>,
+    volatile: bool,
+}
+
+fn last_name(name: &ObjectName) -> String {
+    let last = name.0.last().and_then(|part| part.as_ident());
+    last.map(|ident| ident.value.to_ascii_lowercase()).unwrap_or_default()
+}
+
+fn table_function(name: &ObjectName) -> ControlFlow<SqlError> {
+    if name.0.len() == 1 && TABLE_FUNCTIONS.contains(&last_name(name).as_str()) {
+        return ControlFlow::Continue(());
+    }
+    let detail = format!("{name} is no table function that a query may use.");
+    let error = SqlError::new(Code::FunctionNotAllowed, detail);
+    ControlFlow::Break(match name.0.first().and_then(|part| part.as_ident()) {
+        Some(ident) => error.at(ident.span.start),
+        None => error,
+    })
+}
+
+impl Visitor for Check {
+    type Break = SqlError;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
+        if !query.locks.is_empty() {
+            return ControlFlow::Break(not_allowed("FOR UPDATE and FOR SHARE lock rows."));
+        }
+        if query.settings.is_some() || query.format_clause.is_some() || query.for_clause.is_some() {
+            return ControlFlow::Break(not_allowed("SETTINGS, FORMAT and FOR change the session."));
+        }
+        match set_expr(&query.body) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => ControlFlow::Break(e),
+        }
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<SqlError> {
+        if select.into.is_some() {
+            return ControlFlow::Break(not_allowed("SELECT INTO makes a table."));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_statement(&mut self, statement: &ast::Statement) -> ControlFlow<SqlError> {
+        match statement {
+            ast::Statement::Query(_) | ast::Statement::Explain { .. } => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(not_allowed("A change is hidden in the query.")),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<SqlError> {
+        match factor {
+            TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
+                table_function(name)
+            }
+            TableFactor::TableFunction { expr: Expr::Function(function), .. } => {
+                table_function(&function.name)
+            }
+            TableFactor::Table { .. }
+            | TableFactor::Derived { .. }
+            | TableFactor::UNNEST { .. }
+            | TableFactor::NestedJoin { .. } => ControlFlow::Continue(()),
+            other => {
+                let detail = format!("{other} is not supported.");
+                ControlFlow::Break(SqlError::new(Code::NotSupported, detail))
+            }
+        }
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<SqlError> {
+        let idents: Vec<_> = relation.0.iter().filter_map(|part| part.as_ident()).collect();
+        if let Some(first) = idents.first() {
+            let parts: Vec<String> = idents.iter().map(|i| pattern::folded(i)).collect();
+            self.places.push((parts.join("."), first.span.start));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<SqlError> {
+        if let Expr::Function(function) = expr {
+            self.volatile |= VOLATILE.contains(&last_name(&function.name).as_str());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn set_expr(body: &SetExpr) -> Result<(), SqlError> {
+    match body {
+        SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => Ok(()),
+        SetExpr::SetOperation { left, right, .. } => set_expr(left).and_then(|()| set_expr(right)),
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+            Err(not_allowed("A change is hidden in the query."))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(sql: &str) -> SqlError {
+        parse(sql).expect_err(sql)
+    }
+
+    #[test]
+    fn knows_the_tables_and_volatility() {
+        let s = parse(
+            "WITH big AS (SELECT * FROM Flights) SELECT * FROM big JOIN \"My Planes\" p USING (tailnum) \
+             WHERE x IN (SELECT y FROM airlines) -- flights",
+        )
+        .unwrap();
+        assert_eq!(s.tables, ["My Planes", "airlines", "flights"]);
+        assert!(!s.volatile);
+        // A name in WITH hides a table only behind its own definition.
+        assert_eq!(parse("WITH t AS (SELECT * FROM t) SELECT * FROM t").unwrap().tables, ["t"]);
+        for sql in ["SELECT now()", "SELECT CURRENT_DATE", "SELECT 1 WHERE Random() < 0.5", "VALUES (uuid())"] {
+            assert!(parse(sql).unwrap().volatile, "{sql}");
+        }
+    }
+
+    #[test]
+    fn refuses_all_but_one_query() {
+        for sql in [
+            "INSERT INTO t VALUES (1)",
+            "UPDATE t SET a = 1",
+            "DELETE FROM t",
+            "CREATE TABLE t (a int)",
+            "CREATE VIEW v AS SELECT 1",
+            "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+            "DROP TABLE t",
+            "COPY t TO 'x.csv'",
+            "COPY (SELECT 1) TO 'x.csv'",
+            "SET datafusion.execution.batch_size = 1",
+            "SHOW TABLES",
+            "SHOW ALL",
+            "DESCRIBE t",
+            "EXPLAIN ANALYZE SELECT 1",
+            "EXPLAIN VERBOSE SELECT 1",
+            "EXPLAIN INSERT INTO t VALUES (1)",
+            "SELECT 1; SELECT 2",
+            "SELECT * INTO t2 FROM t",
+            "SELECT * FROM t FOR UPDATE",
+            "WITH x AS (INSERT INTO t VALUES (1) RETURNING a) SELECT * FROM x",
+            "WITH x AS (SELECT 1) DELETE FROM t",
+            "BEGIN",
+            "PREPARE p AS SELECT 1",
+            "EXECUTE p",
+            "CALL f()",
+            "",
+            ";",
+        ] {
+            let code = refused(sql).code;
+            assert!(matches!(code, Code::StatementNotAllowed | Code::SyntaxError), "{sql}: {code:?}");
+        }
+        for sql in
+            ["SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM a, LATERAL parquet_metadata('x')"]
+        {
+            assert_eq!(refused(sql).code, Code::FunctionNotAllowed, "{sql}");
+        }
+        assert!(parse("SELECT 1;").is_ok());
+        assert!(parse("VALUES (1), (2)").is_ok());
+        assert!(parse("EXPLAIN SELECT 1").is_ok());
+        assert!(parse("SELECT * FROM generate_series(1, 3)").is_ok());
+    }
+
+    #[test]
+    fn says_where_the_syntax_is_wrong() {
+        let e = refused("SELECT a\nFRM t WHERE");
+        assert_eq!((e.code, e.line), (Code::SyntaxError, Some(2)), "{e:?}");
+        let e = refused("SELECT 'abc");
+        assert_eq!((e.code, e.line, e.column), (Code::SyntaxError, Some(1), Some(8)), "{e:?}");
+    }
+
+    #[test]
+    fn deep_queries_are_refused_and_long_ones_are_not() {
+        assert_eq!(refused(&format!("SELECT {}1", "1+".repeat(20_000))).code, Code::SyntaxError);
+        assert_eq!(refused(&format!("SELECT {}1", "- ".repeat(20_000))).code, Code::SyntaxError);
+        assert_eq!(refused(&format!("SELECT {}1", "NOT ".repeat(10_000))).code, Code::SyntaxError);
+        let parens = format!("SELECT {}1{}", "(".repeat(9000), ")".repeat(9000));
+        assert_eq!(refused(&parens).code, Code::SyntaxError);
+        let union = vec!["SELECT 1"; 5000].join(" UNION ALL ");
+        assert_eq!(refused(&union).code, Code::SyntaxError);
+        let list = (0..8000).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
+        assert!(parse(&format!("SELECT 1 WHERE 1 IN ({list})")).is_ok());
+        let sums = vec!["a + b"; 900].join(",");
+        assert!(parse(&format!("SELECT {sums} FROM t")).is_ok());
+    }
 }

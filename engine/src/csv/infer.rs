@@ -1,0 +1,355 @@
+//! Every cell's part in what a column is.
+
+use std::collections::BTreeMap;
+
+use super::cell::{Kind, Moment, classify, trim};
+use super::{DEFAULT_MISSING, ReadOptions};
+
+/// The types that a column of a file can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Type {
+    Int,
+    Float,
+    Bool,
+    Date,
+    /// Without or with zone; in nanoseconds where the file has them.
+    Timestamp { zoned: bool, nanos: bool },
+    Text,
+}
+
+/// The texts that mean 'missing'.
+#[derive(Debug, Clone)]
+pub(super) struct Markers {
+    texts: Vec<String>,
+    /// The first bytes that any marker has, to pass over most cells at once.
+    first: [bool; 256],
+    /// Whether the empty cell is one of them.
+    empty: Option<usize>,
+    longest: usize,
+}
+
+impl Markers {
+    pub(super) fn new(options: &ReadOptions) -> Self {
+        let mut texts: Vec<String> = match &options.missing {
+            Some(own) => own.clone(),
+            None => DEFAULT_MISSING.map(str::to_owned).to_vec(),
+        };
+        texts.sort();
+        texts.dedup();
+        let mut first = [false; 256];
+        for text in texts.iter().filter(|t| !t.is_empty()) {
+            first[usize::from(text.as_bytes()[0])] = true;
+        }
+        let empty = texts.iter().position(String::is_empty);
+        let longest = texts.iter().map(String::len).max().unwrap_or(0);
+        Self { texts, first, empty, longest }
+    }
+
+    pub(super) fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    /// Which marker a cell is. `cell` is trimmed unless it was quoted.
+    pub(super) fn find(&self, cell: &[u8]) -> Option<usize> {
+        let Some(first) = cell.first() else { return self.empty };
+        if !self.first[usize::from(*first)] || cell.len() > self.longest {
+            return None;
+        }
+        self.texts.iter().position(|t| t.as_bytes() == cell)
+    }
+}
+
+/// A cell without the blanks around it, unless quotes keep them.
+pub(super) fn bare(cell: &[u8], quoted: bool) -> &[u8] {
+    if quoted { cell } else { trim(cell) }
+}
+
+const FINE: u16 = 1 << 14;
+const FAR: u16 = 1 << 15;
+
+/// What has been seen in a column so far.
+#[derive(Debug, Clone)]
+pub(super) struct Profile {
+    kinds: u16,
+    /// Cells per marker, unquoted and quoted.
+    counts: Vec<[u64; 2]>,
+    /// Empty cells where the empty cell is no marker, unquoted and quoted.
+    blank: [u64; 2],
+}
+
+impl Profile {
+    pub(super) fn new(markers: &Markers) -> Self {
+        Self { kinds: 0, counts: vec![[0; 2]; markers.texts.len()], blank: [0; 2] }
+    }
+
+    /// Takes in one more cell.
+    pub(super) fn see(&mut self, cell: &[u8], quoted: bool, markers: &Markers) {
+        let cell = bare(cell, quoted);
+        if let Some(marker) = markers.find(cell) {
+            self.counts[marker][usize::from(quoted)] += 1;
+            return;
+        }
+        if cell.is_empty() {
+            self.blank[usize::from(quoted)] += 1;
+            return;
+        }
+        if self.kinds & Kind::Text.bit() != 0 {
+            return;
+        }
+        let (kind, moment) = classify(trim(cell));
+        self.kinds |= kind.bit();
+        if let Some(m) = moment {
+            self.see_moment(m);
+        }
+    }
+
+    fn see_moment(&mut self, moment: Moment) {
+        if moment.is_fine() {
+            self.kinds |= FINE;
+        }
+        if moment.nanos().is_none() {
+            self.kinds |= FAR;
+        }
+    }
+
+    /// Takes in what another profile of the same column has seen.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.kinds |= other.kinds;
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            mine[0] += theirs[0];
+            mine[1] += theirs[1];
+        }
+        self.blank[0] += other.blank[0];
+        self.blank[1] += other.blank[1];
+    }
+
+    /// Whether any cell held more than a marker.
+    pub(super) fn is_known(&self) -> bool {
+        self.kinds != 0
+    }
+
+    /// The narrowest type that loses nothing of any cell.
+    pub(super) fn resolve(&self) -> Type {
+        let has = |kind: Kind| self.kinds & kind.bit() != 0;
+        let only = |kinds: &[Kind]| {
+            let allowed = kinds.iter().fold(FINE | FAR, |bits, k| bits | k.bit());
+            self.kinds != 0 && self.kinds & !allowed == 0
+        };
+        let fine = self.kinds & FINE != 0;
+        let far = self.kinds & FAR != 0;
+        if only(&[Kind::Int]) {
+            Type::Int
+        } else if only(&[Kind::Int, Kind::Float, Kind::Special]) && (has(Kind::Int) || has(Kind::Float))
+            || only(&[Kind::Int, Kind::Float, Kind::Special, Kind::BigInt]) && has(Kind::Float)
+        {
+            Type::Float
+        } else if only(&[Kind::Bool]) {
+            Type::Bool
+        } else if only(&[Kind::Date]) {
+            Type::Date
+        } else if only(&[Kind::Date, Kind::Timestamp]) && !(fine && far) {
+            Type::Timestamp { zoned: false, nanos: fine }
+        } else if only(&[Kind::TimestampTz]) && !(fine && far) {
+            Type::Timestamp { zoned: true, nanos: fine }
+        } else {
+            Type::Text
+        }
+    }
+}
+
+/// A column's type, and which of its cells are missing.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) data_type: Type,
+    /// By marker: whether it counts, unquoted and quoted. Empty cells in a column of another type
+    /// than text count always, since they cannot be anything else.
+    pub(super) counts: Vec<[bool; 2]>,
+    /// How many cells each marker takes.
+    pub(super) missing: BTreeMap<String, u64>,
+}
+
+/// Decides on all columns together: a text column's markers depend on the others.
+pub(super) fn decide(profiles: &[Profile], markers: &Markers, in_text: Option<&[String]>) -> Vec<Plan> {
+    let types: Vec<Type> = profiles.iter().map(Profile::resolve).collect();
+    let mut used = vec![[false; 2]; markers.texts.len()];
+    for (profile, _) in profiles.iter().zip(&types).filter(|(_, t)| **t != Type::Text) {
+        for (used, counts) in used.iter_mut().zip(&profile.counts) {
+            used[0] |= counts[0] > 0;
+            used[1] |= counts[1] > 0;
+        }
+    }
+    let text: Vec<[bool; 2]> = (markers.texts.iter().zip(&used))
+        .map(|(text, used)| match in_text {
+            // A quoted nothing was written on purpose, unless the file quotes everything.
+            Some(own) => {
+                let named = own.contains(text);
+                [named, named && (!text.is_empty() || used[1])]
+            }
+            None => [used[0] || text.is_empty(), used[1]],
+        })
+        .collect();
+    let plan = |(profile, data_type): (&Profile, Type)| {
+        let counts = if data_type == Type::Text { text.clone() } else { vec![[true; 2]; markers.texts.len()] };
+        let mut missing = BTreeMap::new();
+        for ((text, counts), seen) in markers.texts.iter().zip(&counts).zip(&profile.counts) {
+            let cells = if counts[0] { seen[0] } else { 0 } + if counts[1] { seen[1] } else { 0 };
+            if cells > 0 {
+                missing.insert(text.clone(), cells);
+            }
+        }
+        let blank: u64 = profile.blank.iter().sum();
+        if data_type != Type::Text && blank > 0 {
+            missing.insert(String::new(), blank);
+        }
+        Plan { data_type, counts, missing }
+    };
+    profiles.iter().zip(types).map(plan).collect()
+}
+
+/// Whether the first row names the columns, judged against all rows after it.
+///
+/// It does where some column of numbers, dates and the like begins with something else. Where the
+/// first row fits its columns everywhere and some column is not text, it is data. A file of nothing
+/// but text is taken to have a header, as most have, unless a cell of its first row comes back below.
+pub(super) fn is_header(first: &[Profile], rest: &[Profile], comes_back: bool) -> bool {
+    let mut all_text = true;
+    for (cell, column) in first.iter().zip(rest) {
+        let column_type = column.resolve();
+        if column_type == Type::Text {
+            if column.is_known() && cell.is_known() && cell.resolve() != Type::Text {
+                // A number on top of texts: more a value than a name.
+                all_text = false;
+            }
+            continue;
+        }
+        all_text = false;
+        let mut both = column.clone();
+        both.merge(cell);
+        if cell.is_known() && both.resolve() == Type::Text {
+            return true;
+        }
+    }
+    // Alone, or above columns with nothing in them, names are texts and data are not.
+    all_text && !comes_back && first.iter().all(|c| !c.is_known() || c.resolve() == Type::Text)
+}
+
+/// Names for the columns: trimmed, never empty, each once.
+pub(super) fn unique_names(raw: &[String]) -> Vec<String> {
+    let mut taken: std::collections::HashSet<String> = raw.iter().map(|n| tidy(n)).collect();
+    let mut seen = std::collections::HashSet::new();
+    let mut names = Vec::with_capacity(raw.len());
+    for (i, raw) in raw.iter().enumerate() {
+        let mut name = tidy(raw);
+        if name.is_empty() {
+            name = format!("column_{}", i + 1);
+        }
+        if !seen.insert(name.clone()) {
+            let mut n = 2;
+            while taken.contains(&format!("{name}_{n}")) || seen.contains(&format!("{name}_{n}")) {
+                n += 1;
+            }
+            name = format!("{name}_{n}");
+            seen.insert(name.clone());
+        }
+        taken.insert(name.clone());
+        names.push(name);
+    }
+    names
+}
+
+/// One line, single blanks, at most 200 characters.
+fn tidy(name: &str) -> String {
+    let mut out = String::new();
+    for word in name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out.chars().take(200).collect::<String>().trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(cells: &[&str]) -> Profile {
+        let markers = Markers::new(&ReadOptions::default());
+        let mut profile = Profile::new(&markers);
+        for cell in cells {
+            match cell.strip_prefix('"').and_then(|c| c.strip_suffix('"')) {
+                Some(inner) => profile.see(inner.as_bytes(), true, &markers),
+                None => profile.see(cell.as_bytes(), false, &markers),
+            }
+        }
+        profile
+    }
+
+    #[test]
+    fn narrowest_type_without_loss() {
+        let stamp = |zoned, nanos| Type::Timestamp { zoned, nanos };
+        for (cells, wanted) in [
+            (&["1", "NA", "-3", ""][..], Type::Int),
+            (&["1", "2.5"], Type::Float),
+            (&["1", "NaN"], Type::Float),
+            (&["NaN", "NaN"], Type::Text),
+            (&["1", "02134"], Type::Text),
+            (&["1", "99999999999999999999"], Type::Text),
+            (&["1.5", "99999999999999999999"], Type::Float),
+            (&["true", "False", "N/A"], Type::Bool),
+            (&["true", "1"], Type::Text),
+            (&["2013-01-01", "2013-01-01 05:00"], stamp(false, false)),
+            (&["2013-01-01T05:00:00Z", "2013-01-01T05:00:00.123456789Z"], stamp(true, true)),
+            (&["2013-01-01T05:00:00Z", "2013-01-01T05:00:00"], Type::Text),
+            (&["1500-01-01 00:00", "2013-01-01T05:00:00.123456789"], Type::Text),
+            (&["NA", ""], Type::Text),
+        ] {
+            assert_eq!(profile(cells).resolve(), wanted, "{cells:?}");
+        }
+    }
+
+    #[test]
+    fn a_marker_is_missing_in_text_only_where_a_typed_column_uses_it_so() {
+        let markers = Markers::new(&ReadOptions::default());
+        let decide = |columns: &[&[&str]], own: Option<&[String]>| {
+            let profiles: Vec<Profile> = columns.iter().map(|c| profile(c)).collect();
+            decide(&profiles, &markers, own).into_iter().map(|p| p.missing).collect::<Vec<_>>()
+        };
+        let counts = |pairs: &[(&str, u64)]| pairs.iter().map(|(k, n)| (k.to_string(), *n)).collect();
+
+        // Namibia stays where no number is NA.
+        let seen = decide(&[&["NA", "DE", ""], &["1", "2", ""]], None);
+        assert_eq!(seen, [counts(&[("", 1)]), counts(&[("", 1)])]);
+        // Where one is, NA means missing.
+        let seen = decide(&[&["NA", "DE", ""], &["1", "NA", ""]], None);
+        assert_eq!(seen, [counts(&[("", 1), ("NA", 1)]), counts(&[("", 1), ("NA", 1)])]);
+        // Unless quotes tell the two apart.
+        let seen = decide(&[&["\"NA\"", "DE", "\"\""], &["1", "NA", "3"]], None);
+        assert_eq!(seen, [counts(&[]), counts(&[("NA", 1)])]);
+        // And it can be said either way.
+        let seen = decide(&[&["NA", "DE", ""], &["1", "NA", ""]], Some(&[String::new()]));
+        assert_eq!(seen[0], counts(&[("", 1)]));
+        let seen = decide(&[&["NA", "DE", ""], &["1", "2", ""]], Some(&["NA".to_owned()]));
+        assert_eq!(seen[0], counts(&[("NA", 1)]));
+    }
+
+    #[test]
+    fn headers() {
+        let row = |cells: &[&str]| cells.iter().map(|c| profile(&[c])).collect::<Vec<_>>();
+        let header = |first: &[&str], rest: &[&str]| is_header(&row(first), &row(rest), false);
+        assert!(header(&["id", "name"], &["1", "x"]));
+        assert!(!header(&["1", "x"], &["2", "y"]));
+        assert!(header(&["id", "name"], &["a", "b"]));
+        assert!(header(&["id", ""], &["1", "x"]));
+        assert!(header(&["id", "name"], &["", ""]));
+        assert!(!is_header(&row(&["a", "b"]), &row(&["a", "c"]), true));
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names = |raw: &[&str]| unique_names(&raw.iter().map(|s| s.to_string()).collect::<Vec<_>>());
+        assert_eq!(names(&["a", "a", "", " b \n c", "a"]), ["a", "a_2", "column_3", "b c", "a_3"]);
+        assert_eq!(names(&["a_2", "a", "a"]), ["a_2", "a", "a_3"]);
+        assert_eq!(names(&["column_2", ""]), ["column_2", "column_2_2"]);
+    }
+}

@@ -1,0 +1,142 @@
+//! Column names as people write them.
+//!
+//! SQL folds names without quotes to lower case, and files have columns such as `Total`. Where a
+//! folded name is no column and exactly one column differs from it in case alone, that one is meant.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::sql::sqlparser::ast::{
+    self, Expr, Ident, JoinConstraint, JoinOperator, ObjectNamePart, Query, Select, SelectItem, TableFactor,
+    Visit, VisitMut, Visitor, VisitorMut,
+};
+
+/// Quotes the column names that would be lost by folding.
+pub(super) fn settle(statement: &mut ast::Statement, schemas: &[SchemaRef]) {
+    let mut columns: HashMap<String, Vec<&str>> = HashMap::new();
+    for field in schemas.iter().flat_map(|s| s.fields()) {
+        let spellings = columns.entry(field.name().to_ascii_lowercase()).or_default();
+        if !spellings.contains(&field.name().as_str()) {
+            spellings.push(field.name());
+        }
+    }
+    // Where all are in lower case already there is nothing to settle.
+    columns.retain(|folded, spellings| !spellings.contains(&folded.as_str()));
+    if columns.is_empty() {
+        return;
+    }
+    let mut aliases = Aliases::default();
+    let _ = Visit::visit(statement, &mut aliases);
+    let _ = VisitMut::visit(statement, &mut Settle { columns, aliases: aliases.0 });
+}
+
+/// Names that the query itself gives; they win over a column's.
+#[derive(Default)]
+struct Aliases(HashSet<String>);
+
+impl Aliases {
+    fn add(&mut self, ident: &Ident) {
+        self.0.insert(ident.value.to_ascii_lowercase());
+    }
+}
+
+impl Visitor for Aliases {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+        for item in &select.projection {
+            if let SelectItem::ExprWithAlias { alias, .. } = item {
+                self.add(alias);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        for cte in query.with.iter().flat_map(|w| &w.cte_tables) {
+            cte.alias.columns.iter().for_each(|c| self.add(&c.name));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { alias: Some(alias), .. }
+        | TableFactor::Derived { alias: Some(alias), .. } = factor
+        {
+            alias.columns.iter().for_each(|c| self.add(&c.name));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+struct Settle<'a> {
+    columns: HashMap<String, Vec<&'a str>>,
+    aliases: HashSet<String>,
+}
+
+impl Settle<'_> {
+    fn ident(&self, ident: &mut Ident) {
+        if ident.quote_style.is_some() {
+            return;
+        }
+        let folded = ident.value.to_ascii_lowercase();
+        let Some(spellings) = self.columns.get(&folded) else { return };
+        let meant = match spellings.iter().find(|s| **s == ident.value) {
+            Some(exact) => exact,
+            None if self.aliases.contains(&folded) => return,
+            None => match spellings.as_slice() {
+                [only] => only,
+                _ => return,
+            },
+        };
+        ident.value = (*meant).to_owned();
+        ident.quote_style = Some('"');
+    }
+}
+
+impl VisitorMut for Settle<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Identifier(ident) => self.ident(ident),
+            Expr::CompoundIdentifier(parts) => {
+                if let Some(last) = parts.last_mut() {
+                    self.ident(last);
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for join in select.from.iter_mut().flat_map(|t| &mut t.joins) {
+            let (JoinOperator::Join(constraint)
+            | JoinOperator::Inner(constraint)
+            | JoinOperator::Left(constraint)
+            | JoinOperator::LeftOuter(constraint)
+            | JoinOperator::Right(constraint)
+            | JoinOperator::RightOuter(constraint)
+            | JoinOperator::FullOuter(constraint)
+            | JoinOperator::Semi(constraint)
+            | JoinOperator::LeftSemi(constraint)
+            | JoinOperator::RightSemi(constraint)
+            | JoinOperator::Anti(constraint)
+            | JoinOperator::LeftAnti(constraint)
+            | JoinOperator::RightAnti(constraint)) = &mut join.join_operator
+            else {
+                continue;
+            };
+            if let JoinConstraint::Using(names) = constraint {
+                for name in names {
+                    if let Some(ObjectNamePart::Identifier(ident)) = name.0.last_mut() {
+                        self.ident(ident);
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,132 @@
+//! From a checked statement to its rows.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::execute_stream;
+use datafusion::sql::parser::Statement as Planned;
+use futures::StreamExt;
+
+use super::session::find;
+use super::{Code, Limits, Sessions, SqlError, Statement, Table, names};
+use crate::Answer;
+
+/// Plans and runs a statement, on a thread of the engine.
+pub(super) async fn run(
+    sessions: &Sessions,
+    statement: &Statement,
+    tables: &[Table],
+    limits: &Limits,
+) -> Result<Answer, SqlError> {
+    let mut used: Vec<Table> = Vec::new();
+    for name in &statement.tables {
+        let table = find(name, tables).map_err(|e| match statement.places.iter().find(|(n, _)| n == name) {
+            Some((_, place)) => e.at(*place),
+            None => e,
+        })?;
+        if !used.contains(table) {
+            used.push(table.clone());
+        }
+    }
+    let (state, schemas) = sessions.open(&used, limits).await?;
+    let mut ast = statement.ast.clone();
+    names::settle(&mut ast, &schemas);
+
+    let plan = state.statement_to_plan(Planned::Statement(Box::new(ast))).await?;
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(&plan)
+        .map_err(|e| SqlError::new(Code::StatementNotAllowed, e.strip_backtrace()))?;
+    // One row more than wanted tells whether there are more.
+    let plan = match plan {
+        LogicalPlan::Explain(_) => plan,
+        plan => LogicalPlanBuilder::from(plan).limit(0, Some(limits.rows.saturating_add(1)))?.build()?,
+    };
+    let physical = state.create_physical_plan(&plan).await?;
+    let schema = plain_schema(&physical.schema());
+    let mut stream = execute_stream(physical, state.task_ctx())?;
+
+    let mut gathered = Gathered { rows: 0, bytes: 0, truncated: false, batches: Vec::new() };
+    while let Some(batch) = stream.next().await {
+        if !gathered.add(&plain(&batch?, &schema)?, limits)? {
+            break;
+        }
+    }
+    Answer::new(schema, gathered.batches, gathered.truncated).map_err(|e| SqlError::internal(&e))
+}
+
+struct Gathered {
+    rows: usize,
+    bytes: usize,
+    truncated: bool,
+    batches: Vec<RecordBatch>,
+}
+
+impl Gathered {
+    /// Takes what still fits; false when no more will.
+    fn add(&mut self, batch: &RecordBatch, limits: &Limits) -> Result<bool, SqlError> {
+        let fits = batch.num_rows().min(limits.rows - self.rows);
+        self.truncated |= fits < batch.num_rows();
+        if fits > 0 {
+            // Casting has copied out of shared buffers, so that this is what is really held.
+            let bytes = batch.get_array_memory_size();
+            if self.bytes + bytes > limits.bytes {
+                if self.batches.is_empty() {
+                    let detail = format!("The first rows alone are larger than {} bytes.", limits.bytes);
+                    return Err(SqlError::new(Code::MemoryLimit, detail));
+                }
+                self.truncated = true;
+                return Ok(false);
+            }
+            self.bytes += bytes;
+            self.rows += fits;
+            self.batches.push(batch.slice(0, fits));
+        }
+        Ok(!self.truncated)
+    }
+}
+
+/// The types that leave the engine: those that every reader of Arrow, Parquet and JSON knows.
+fn plain_type(data_type: &DataType) -> DataType {
+    let inner = |f: &Arc<Field>| Arc::new(plain_field(f));
+    match data_type {
+        DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::Dictionary(_, value) => plain_type(value),
+        DataType::RunEndEncoded(_, value) => plain_type(value.data_type()),
+        DataType::List(f) | DataType::LargeList(f) | DataType::ListView(f) | DataType::LargeListView(f) => {
+            DataType::List(inner(f))
+        }
+        DataType::FixedSizeList(f, n) => DataType::FixedSizeList(inner(f), *n),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
+        other => other.clone(),
+    }
+}
+
+fn plain_field(field: &Field) -> Field {
+    Field::new(field.name(), plain_type(field.data_type()), field.is_nullable())
+}
+
+fn plain_schema(schema: &SchemaRef) -> SchemaRef {
+    Arc::new(Schema::new(schema.fields().iter().map(|f| plain_field(f)).collect::<Vec<_>>()))
+}
+
+fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, SqlError> {
+    let convert = |(array, field): (&ArrayRef, &Arc<Field>)| {
+        if array.data_type() == field.data_type() {
+            return Ok(array.clone());
+        }
+        cast(array, field.data_type())
+    };
+    let arrays: Result<Vec<ArrayRef>, _> = batch.columns().iter().zip(schema.fields()).map(convert).collect();
+    let rows = datafusion::arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    arrays
+        .and_then(|arrays| RecordBatch::try_new_with_options(schema.clone(), arrays, &rows))
+        .map_err(|e| SqlError::from(datafusion::common::DataFusionError::from(e)))
+}
