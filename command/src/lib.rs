@@ -5,4 +5,8 @@
 //! Deliberately absent: read models and their database. What commands need to know of the
 //! workspace they learn from their own fold of the stream.
 
+pub mod accounts;
 pub mod domain;
+pub mod http;
+pub mod app;
+pub mod directory;

@@ -118,6 +118,17 @@ impl<R: MinimumRole> FromRequest for Caller<R> {
     }
 }
 
+/// Whoever has a valid token, for what is about no workspace in particular.
+impl FromRequest for Identity {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move { Authenticator::of(&req)?.identify(&req).await })
+    }
+}
+
 /// A person with an access token, for what belongs to their account. Answers 401 without a valid
 /// token and 403 `person_required` to an API key.
 #[derive(Debug, Clone)]

@@ -24,7 +24,7 @@ pub use context::{MIN_POSITION, MinPosition, POSITION, REQUEST_ID, RequestContex
 pub use edge::{client_address, edge, not_found};
 pub use extract::{Json, JsonLimit, Path, Query, RawQuery, multipart_problem, payload_problem};
 pub use idempotency::IdempotencyKey;
-pub use page::{Fields, List, Page, PageParams, Sort, parameter};
+pub use page::{Fields, List, Page, PageParams, Sort, parameter, sortable_time};
 pub use problem::{MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Place, Problem};
 
 use actix_web::{

@@ -1,0 +1,59 @@
+//! Making and renaming workspaces.
+
+use weir_events::{Actor, Position, UserId, WorkspaceId};
+use weir_infra::{
+    auth::Caller,
+    http::{Code, Problem, RequestContext},
+};
+
+use super::{Accounts, ctx};
+use crate::domain::workspace::{Create, Error, Rename, Workspace};
+
+impl From<Error> for Problem {
+    fn from(e: Error) -> Self {
+        match e {
+            Error::Invalid(invalid) => invalid.into(),
+            Error::NotFound => Self::new(Code::WorkspaceNotFound, "There is no such workspace."),
+            Error::Exists => Self::new(Code::Conflict, "Another workspace has this id."),
+        }
+    }
+}
+
+impl Accounts {
+    /// Makes a workspace that the person owns. Gives its id, its name as it was kept, and where
+    /// the log has it.
+    ///
+    /// # Errors
+    /// 422 for a bad name, 503 where the log is away.
+    pub async fn create_workspace(
+        &self,
+        user: UserId,
+        personal: WorkspaceId,
+        name: &str,
+        request: &RequestContext,
+    ) -> Result<(WorkspaceId, String, Position), Problem> {
+        let id = WorkspaceId(request.derive_or_new(personal, "workspace"));
+        let cx = ctx(request, id, Actor::User(user));
+        let create = Create { name: name.to_owned(), owner: user, personal: false };
+        let done = self.0.executor.execute::<Workspace, _>(&id, &create, &cx).await?;
+        let position = self.position(&done).await?;
+        Ok((id, done.reply, position))
+    }
+
+    /// Gives the caller's workspace another name.
+    ///
+    /// # Errors
+    /// 422 for a bad name, 503 where the log is away.
+    pub async fn rename_workspace<R>(
+        &self,
+        caller: &Caller<R>,
+        name: &str,
+        request: &RequestContext,
+    ) -> Result<(String, Position), Problem> {
+        let cx = ctx(request, caller.workspace, caller.actor.clone());
+        let rename = Rename { name: name.to_owned() };
+        let done = self.0.executor.execute::<Workspace, _>(&caller.workspace, &rename, &cx).await?;
+        let position = self.position(&done).await?;
+        Ok((done.reply, position))
+    }
+}

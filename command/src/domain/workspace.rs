@@ -1,0 +1,180 @@
+//! Workspaces: made with their owner in one commit, renamed.
+
+use weir_events::{
+    Event as AnyEvent, Position, Subject, UserId, WorkspaceId,
+    member::{self, Role},
+    workspace::{Created, Event, Renamed},
+};
+
+use super::{Command, Ctx, Decider, Decision, Invalid, validate};
+
+/// The aggregate. Its id is the workspace's own.
+#[derive(Debug, Clone, Copy)]
+pub enum Workspace {}
+
+/// What the rules need to know of a workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// Present once it was created.
+    pub created: Option<Basics>,
+}
+
+/// A workspace that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basics {
+    /// What people call it.
+    pub name: String,
+    /// Who made it.
+    pub owner: UserId,
+    /// Whether it came with its owner's account.
+    pub personal: bool,
+}
+
+impl Decider for Workspace {
+    type Id = WorkspaceId;
+    type State = State;
+    type Event = Event;
+
+    fn subject(workspace: WorkspaceId, _: &WorkspaceId) -> Subject {
+        Subject::workspace(workspace)
+    }
+
+    fn own(event: &AnyEvent) -> Option<&Event> {
+        match event {
+            AnyEvent::Workspace(e) => Some(e),
+            _ => None,
+        }
+    }
+
+    fn evolve(state: &mut State, event: &Event) {
+        match event {
+            Event::Created(e) => {
+                state.created = Some(Basics { name: e.name.clone(), owner: e.owner, personal: e.personal });
+            }
+            Event::Renamed(e) => {
+                if let Some(basics) = &mut state.created {
+                    basics.name.clone_from(&e.name);
+                }
+            }
+        }
+    }
+}
+
+/// Why a workspace command is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such workspace.
+    #[error("there is no such workspace")]
+    NotFound,
+    /// Someone else's workspace has this id.
+    #[error("another workspace has this id")]
+    Exists,
+    /// The name is not one.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+/// Makes a workspace and its owner's membership. Made again by the same owner it changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Create {
+    /// What people will call it.
+    pub name: String,
+    /// Who will own it.
+    pub owner: UserId,
+    /// Whether it comes with the owner's account.
+    pub personal: bool,
+}
+
+impl Command<Workspace> for Create {
+    /// The name as it was kept.
+    type Reply = String;
+    type Error = Error;
+
+    fn decide(&self, state: &State, cx: &Ctx) -> Result<Decision<Event, String>, Error> {
+        match &state.created {
+            Some(basics) if basics.owner == self.owner && basics.personal == self.personal => {
+                Ok(Decision::nothing(basics.name.clone()))
+            }
+            Some(_) => Err(Error::Exists),
+            None => {
+                let name = validate::name("name", &self.name)?;
+                let created = Created { name: name.clone(), owner: self.owner, personal: self.personal };
+                let member = Subject::member(cx.workspace, self.owner);
+                let added = member::Event::from(member::Added { role: Role::Owner });
+                Ok(Decision::one(created, name).with_guarded(member, added, Position::START))
+            }
+        }
+    }
+}
+
+/// Gives a workspace another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rename {
+    /// The new name.
+    pub name: String,
+}
+
+impl Command<Workspace> for Rename {
+    /// The name as it was kept.
+    type Reply = String;
+    type Error = Error;
+
+    fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, String>, Error> {
+        let basics = state.created.as_ref().ok_or(Error::NotFound)?;
+        let name = validate::name("name", &self.name)?;
+        if name == basics.name {
+            return Ok(Decision::nothing(name));
+        }
+        Ok(Decision::one(Renamed { name: name.clone() }, name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::spec::{ctx, given};
+
+    fn ada() -> UserId {
+        UserId(Uuid::from_u128(1))
+    }
+
+    fn created(name: &str) -> Event {
+        Created { name: name.to_owned(), owner: ada(), personal: false }.into()
+    }
+
+    fn create(name: &str, owner: u128) -> Create {
+        Create { name: name.to_owned(), owner: UserId(Uuid::from_u128(owner)), personal: false }
+    }
+
+    #[test]
+    fn comes_with_its_owner() {
+        let decision = create(" Team ", 1).decide(&State::default(), &ctx()).unwrap();
+        assert_eq!(decision.events, [created("Team")]);
+        assert_eq!(decision.also.len(), 1);
+        assert_eq!(decision.also[0].subject, Subject::member(ctx().workspace, ada()));
+        assert_eq!(decision.also[0].event, member::Event::from(member::Added { role: Role::Owner }).into());
+        assert_eq!(decision.also[0].guard, Some(Position::START));
+    }
+
+    #[test]
+    fn made_again_it_stays_as_it_is() {
+        let reply = given::<Workspace>([created("Team")]).when(create("Other", 1)).then_nothing();
+        assert_eq!(reply, "Team");
+        given::<Workspace>([created("Team")]).when(create("Team", 2)).then_error(Error::Exists);
+    }
+
+    #[test]
+    fn is_renamed_where_it_exists() {
+        let rename = |name: &str| Rename { name: name.to_owned() };
+        given::<Workspace>([created("a")]).when(rename("b")).then([Renamed { name: "b".into() }.into()]);
+        given::<Workspace>([created("a")]).when(rename(" a ")).then_nothing();
+        given::<Workspace>([]).when(rename("b")).then_error(Error::NotFound);
+        let error = rename("").decide(
+            &State { created: Some(Basics { name: "a".into(), owner: ada(), personal: false }) },
+            &ctx(),
+        );
+        assert!(matches!(error, Err(Error::Invalid(_))));
+    }
+}

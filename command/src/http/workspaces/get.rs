@@ -1,0 +1,36 @@
+//! `GET /api/v1/workspaces/{id}`
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use weir_events::WorkspaceId;
+use weir_infra::{
+    auth::{Caller, Viewer},
+    http::{Code, Path, Problem},
+};
+
+use super::WorkspaceView;
+use crate::accounts::Accounts;
+
+/// Get a workspace
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{id}",
+    tag = "workspaces",
+    params(("id" = uuid::Uuid, Path, description = "The workspace")),
+    responses(
+        (status = 200, description = "The workspace", body = WorkspaceView),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`workspace_not_found`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get(
+    req: HttpRequest,
+    accounts: Data<Accounts>,
+    Path(id): Path<WorkspaceId>,
+) -> Result<HttpResponse, Problem> {
+    let caller = Caller::<Viewer>::in_workspace(&req, id).await?;
+    let workspace = accounts
+        .workspaces()
+        .workspace(id)
+        .ok_or_else(|| Problem::new(Code::WorkspaceNotFound, format!("There is no workspace {id}.")))?;
+    Ok(HttpResponse::Ok().json(WorkspaceView::new(workspace, caller.role)))
+}

@@ -1,0 +1,50 @@
+//! Who is in a workspace.
+
+pub(super) mod add;
+pub(super) mod change;
+pub(super) mod list;
+pub(super) mod remove;
+
+use actix_web::web;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use weir_events::{UserId, WorkspaceId, member::Role};
+
+/// The routes.
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        web::resource("/api/v1/workspaces/{id}/members")
+            .route(web::get().to(list::list))
+            .route(web::post().to(add::add)),
+    )
+    .service(
+        web::resource("/api/v1/workspaces/{id}/members/{user_id}")
+            .route(web::patch().to(change::change))
+            .route(web::delete().to(remove::remove)),
+    );
+}
+
+/// Workspace and user of a path.
+type Ids = (WorkspaceId, UserId);
+
+/// Someone in a workspace.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Member)]
+pub struct MemberView {
+    /// Who.
+    pub user_id: Uuid,
+    /// Their e-mail address; missing where the account is gone.
+    pub email: Option<String>,
+    /// What they want to be called; missing where the account is gone.
+    pub name: Option<String>,
+    /// What they may do.
+    #[schema(value_type = String, example = "viewer")]
+    pub role: Role,
+    /// Since when they are in the workspace.
+    pub since: DateTime<Utc>,
+    /// Where the event log has the change, in the answer to a command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+}

@@ -1,0 +1,47 @@
+//! `DELETE /api/v1/workspaces/{id}/members/{user_id}`
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use weir_events::member::Role;
+use weir_infra::{
+    auth::{Caller, Viewer},
+    http::{Code, Path, Problem, RequestContext, position_header},
+};
+
+use super::Ids;
+use crate::accounts::Accounts;
+
+/// Take someone out of a workspace
+///
+/// Owners remove anyone, everyone may leave. The last owner stays.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/workspaces/{id}/members/{user_id}",
+    tag = "workspaces",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The workspace"),
+        ("user_id" = uuid::Uuid, Path, description = "The member"),
+    ),
+    responses(
+        (status = 204, description = "They are not in the workspace any more"),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`role_too_low`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`workspace_not_found`, `member_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`last_owner`, `personal_workspace`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`log_unavailable`, `database_unavailable`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(in super::super) async fn remove(
+    req: HttpRequest,
+    accounts: Data<Accounts>,
+    request: RequestContext,
+    Path((id, user)): Path<Ids>,
+) -> Result<HttpResponse, Problem> {
+    let caller = Caller::<Viewer>::in_workspace(&req, id).await?;
+    if caller.role < Role::Owner && caller.user != user {
+        return Err(Problem::new(Code::RoleTooLow, "Only an owner removes others from a workspace."));
+    }
+    let position = accounts.remove_member(&caller, user, &request).await?;
+    let mut response = HttpResponse::NoContent().finish();
+    position_header(&mut response, position);
+    Ok(response)
+}
