@@ -1,0 +1,128 @@
+//! `weir bench`: measurements of Weir beside what it is built on, in one run on one machine.
+//!
+//! Every measurement prints a [`Report`]: what the part underneath reaches by itself (the ceiling),
+//! what Weir reaches with it, and the ratio. To add one: a module with `Args` and `run`, and one
+//! line in [`Bench`].
+
+pub mod append;
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+/// What to measure.
+#[derive(Debug, clap::Subcommand)]
+pub enum Bench {
+    /// Commits into the event log, beside plain guarded publishes to the same server.
+    Append(append::Args),
+}
+
+impl Bench {
+    /// Measures and prints.
+    ///
+    /// # Errors
+    /// When the measurement could not be made.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Append(args) => append::run(args).await,
+        }
+    }
+}
+
+/// The outcome of a measurement.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// What was measured.
+    pub name: &'static str,
+    /// The numbers.
+    pub cases: Vec<Case>,
+}
+
+/// One number of Weir's, and the same of what it is built on.
+#[derive(Debug, Serialize)]
+pub struct Case {
+    /// What the number says.
+    pub name: String,
+    /// Its unit.
+    pub unit: &'static str,
+    /// What the part underneath reaches.
+    pub ceiling: f64,
+    /// What Weir reaches.
+    pub weir: f64,
+    /// Weir's number divided by the ceiling.
+    pub ratio: f64,
+    /// The unit of the ratio.
+    pub ratio_unit: &'static str,
+    /// What the ratio should be, where there is a target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Target>,
+}
+
+/// What a ratio should be.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// This or more.
+    AtLeast(f64),
+    /// This or less.
+    AtMost(f64),
+}
+
+impl Case {
+    /// A pair of numbers.
+    pub fn new(name: String, unit: &'static str, ceiling: f64, weir: f64, wanted: Option<Target>) -> Self {
+        Self { name, unit, ceiling, weir, ratio: weir / ceiling, ratio_unit: "times the ceiling", wanted }
+    }
+
+    fn met(&self) -> Option<bool> {
+        self.wanted.map(|wanted| match wanted {
+            Target::AtLeast(limit) => self.ratio >= limit,
+            Target::AtMost(limit) => self.ratio <= limit,
+        })
+    }
+}
+
+impl Report {
+    /// Prints the report, as one JSON object or as a table.
+    ///
+    /// # Errors
+    /// When a number is not one.
+    #[expect(clippy::print_stdout, reason = "the report is what the command is for")]
+    pub fn print(&self, json: bool) -> anyhow::Result<()> {
+        if json {
+            println!("{}", serde_json::to_string(self)?);
+        } else {
+            print!("{}", self.table());
+        }
+        Ok(())
+    }
+
+    fn table(&self) -> String {
+        let mut text = String::new();
+        let width = self.cases.iter().map(|c| c.name.len()).max().unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{:<width$}  {:>12}  {:>12}  {:<10}  {:>6}  wanted",
+            self.name, "ceiling", "weir", "unit", "ratio"
+        );
+        for case in &self.cases {
+            let wanted = match case.wanted {
+                Some(Target::AtLeast(limit)) => format!(">= {limit}"),
+                Some(Target::AtMost(limit)) => format!("<= {limit}"),
+                None => String::new(),
+            };
+            let met = match case.met() {
+                Some(true) => " met",
+                Some(false) => " MISSED",
+                None => "",
+            };
+            let _ = writeln!(
+                text,
+                "{:<width$}  {:>12.2}  {:>12.2}  {:<10}  {:>6.2}  {wanted}{met}",
+                case.name, case.ceiling, case.weir, case.unit, case.ratio
+            );
+        }
+        text
+    }
+}
