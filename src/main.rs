@@ -75,7 +75,7 @@ fn start() -> anyhow::Result<()> {
     }
     let mut settings = Settings::resolve(cli.options, cli.config.as_deref())?;
     let serves = matches!(cli.role, Role::Up | Role::Projector | Role::QueryApi);
-    if !serves && settings.telemetry.level == "info" {
+    if !serves && settings.telemetry.level == settings::LOG_LEVEL {
         // A short command answers on standard output; what went on while it did is of no interest.
         "warn".clone_into(&mut settings.telemetry.level);
     }

@@ -13,6 +13,10 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Deserializer};
 use weir_infra::{auth::SigningKey, telemetry};
 
+/// What libraries tell of their daily work is of no interest to an operator.
+pub(crate) const LOG_LEVEL: &str =
+    "info,async_nats=warn,refinery_core=warn,tokio_postgres=warn,actix_server=warn";
+
 /// Declares the options once, for the command line, the environment and the file.
 macro_rules! options {
     ($( $(#[doc = $help:literal])+ $key:ident: $kind:ty = $env:literal, )*) => {
@@ -162,7 +166,7 @@ impl Settings {
             bin_dirs,
             telemetry: telemetry::Options {
                 format: options.log_format.map(|format| format.0).unwrap_or_default(),
-                level: options.log_level.unwrap_or_else(|| "info".to_owned()),
+                level: options.log_level.unwrap_or_else(|| LOG_LEVEL.to_owned()),
             },
             http_workers: options.http_workers.unwrap_or(processors),
             drain_time: options.drain_time.map_or(Duration::from_secs(10), |period| period.0),
