@@ -38,7 +38,7 @@ pub(crate) async fn advance(
     shutdown: &CancellationToken,
     mut each: impl FnMut(Step),
 ) -> Result<(), FoldError> {
-    let mut reader = Reader::start(log, writer.position(), until, bounds);
+    let mut reader = Reader::start(log, writer.projections(), writer.position(), until, bounds);
     loop {
         let batch = tokio::select! {
             biased;

@@ -26,7 +26,7 @@ pub trait Projection: Send + Sync + 'static {
     /// The DDL of its tables, without schema names.
     const SCHEMA: &'static str;
     /// What a batch changes.
-    type Delta: Default + Send + 'static;
+    type Delta: Default + Send + Sync + 'static;
 
     /// Takes in one event.
     fn fold(delta: &mut Self::Delta, event: &Recorded);
@@ -43,12 +43,13 @@ pub(crate) trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn version(&self) -> i32;
     fn schema(&self) -> &'static str;
-    /// Folds a batch.
-    fn fold(&self, events: &[Recorded]) -> Box<dyn Folded>;
+    /// A fold that has seen nothing.
+    fn begin(&self) -> Box<dyn Folded>;
 }
 
-/// A folded batch, waiting to be written.
-pub(crate) trait Folded: Send {
+/// What one projection has made of a batch so far.
+pub(crate) trait Folded: Send + Sync {
+    fn fold(&mut self, event: &Recorded);
     fn write<'a>(self: Box<Self>, tx: &'a Tx<'_>) -> BoxFuture<'a, Result<(), tokio_postgres::Error>>;
 }
 
@@ -69,16 +70,16 @@ impl<P: Projection> Erased for Of<P> {
         P::SCHEMA
     }
 
-    fn fold(&self, events: &[Recorded]) -> Box<dyn Folded> {
-        let mut delta = P::Delta::default();
-        for event in events {
-            P::fold(&mut delta, event);
-        }
-        Box::new(Delta::<P>(delta))
+    fn begin(&self) -> Box<dyn Folded> {
+        Box::new(Delta::<P>(P::Delta::default()))
     }
 }
 
 impl<P: Projection> Folded for Delta<P> {
+    fn fold(&mut self, event: &Recorded) {
+        P::fold(&mut self.0, event);
+    }
+
     fn write<'a>(self: Box<Self>, tx: &'a Tx<'_>) -> BoxFuture<'a, Result<(), tokio_postgres::Error>> {
         Box::pin(P::write(tx, self.0))
     }
@@ -104,6 +105,11 @@ impl Projections {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn Erased> {
         self.0.iter().map(AsRef::as_ref)
+    }
+
+    /// A batch's fold through all of them, in order.
+    pub(crate) fn begin(&self) -> Vec<Box<dyn Folded>> {
+        self.iter().map(Erased::begin).collect()
     }
 
     /// Names and versions, in order.

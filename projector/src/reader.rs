@@ -1,6 +1,6 @@
 //! From the log to batches: what is ready is taken at once, never waited for.
 //!
-//! A task follows the log and decodes while the batch before is being written. It hands over what
+//! A task follows the log, decodes and folds while the batch before is being written. It hands over what
 //! it has as soon as the writer is free, so an idle stream's event is a batch of one, while behind
 //! a busy writer batches grow up to their bounds.
 
@@ -13,10 +13,14 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::Uuid;
 use weir_events::{Aggregate, EventLog, Filter, FollowError, Position, Recorded, Stored, envelope::header};
 
-/// Events to be folded and written together.
-#[derive(Debug, Default)]
+use crate::{Projections, projection::Folded};
+
+/// Events to be written together.
+#[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) events: Vec<Recorded>,
+    /// What each projection made of them; none for a part of a batch.
+    folded: Vec<Box<dyn Folded>>,
     pub(crate) dead: Vec<Dead>,
     /// The position of the last of them all.
     pub(crate) last: Position,
@@ -42,13 +46,34 @@ impl Batch {
         self.events.len() + self.dead.len()
     }
 
-    fn push(&mut self, stored: Stored) {
+    fn push(&mut self, stored: Stored, projections: &Projections) {
         self.last = stored.position;
         self.bytes += stored.payload.len();
         match decode(stored) {
-            Ok(event) => self.events.push(event),
+            Ok(event) => {
+                if self.folded.is_empty() {
+                    self.folded = projections.begin();
+                }
+                for folded in &mut self.folded {
+                    folded.fold(&event);
+                }
+                // Kept in case that the tables refuse the batch, and it has to be cut.
+                self.events.push(event);
+            }
             Err(dead) => self.dead.push(dead),
         }
+    }
+
+    /// What there is to write, for each of the projections in order.
+    pub(crate) fn folded(&mut self, projections: &Projections) -> Vec<Box<dyn Folded>> {
+        let mut folded = std::mem::take(&mut self.folded);
+        if folded.is_empty() {
+            folded = projections.begin();
+            for projection in &mut folded {
+                self.events.iter().for_each(|event| projection.fold(event));
+            }
+        }
+        folded
     }
 
     /// Two halves, each with the dead among its events. Of a batch with at least two events.
@@ -56,8 +81,8 @@ impl Batch {
         let events = self.events.split_off(self.events.len() / 2);
         let last = self.events.last().map_or(Position::START, |e| e.position);
         let (dead, later) = self.dead.into_iter().partition(|d| d.position <= last);
-        let first = Self { events: self.events, dead, last, bytes: self.bytes };
-        (first, Self { events, dead: later, last: self.last, bytes: self.bytes })
+        let first = Self { events: self.events, dead, last, ..Self::default() };
+        (first, Self { events, dead: later, last: self.last, ..Self::default() })
     }
 }
 
@@ -129,15 +154,16 @@ impl Reader {
     /// Reads on and on, or up to and including the event at `until`.
     pub(crate) fn start(
         log: &Arc<dyn EventLog>,
+        projections: &Projections,
         after: Position,
         until: Option<Position>,
         bounds: Bounds,
     ) -> Self {
         let (out, batches) = mpsc::channel(1);
-        let log = log.clone();
+        let (log, projections) = (log.clone(), projections.clone());
         let task = tokio::spawn(async move {
             if until.is_none_or(|until| after < until) {
-                read(log, after, until, bounds, out).await;
+                read(log, projections, after, until, bounds, out).await;
             }
         });
         Self { batches, task }
@@ -151,6 +177,7 @@ impl Reader {
 
 async fn read(
     log: Arc<dyn EventLog>,
+    projections: Projections,
     after: Position,
     until: Option<Position>,
     bounds: Bounds,
@@ -168,7 +195,7 @@ async fn read(
                     let past = until.filter(|until| stored.position >= *until);
                     done = past.is_some();
                     if past.is_none_or(|until| stored.position == until) {
-                        batch.push(stored);
+                        batch.push(stored, &projections);
                     }
                 }
                 Some(Err(error)) => {

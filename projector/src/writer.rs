@@ -92,6 +92,11 @@ impl Writer {
         timeout(patience, open).await.map_err(|_| Error::Timeout)?
     }
 
+    /// What it writes.
+    pub(crate) fn projections(&self) -> &Projections {
+        &self.projections
+    }
+
     /// Up to where everything is written.
     pub(crate) fn position(&self) -> Position {
         self.position
@@ -104,14 +109,14 @@ impl Writer {
     pub(crate) async fn write(&mut self, batch: Batch) -> Result<usize, Error> {
         let mut dead = 0;
         let mut todo = vec![batch];
-        while let Some(batch) = todo.pop() {
+        while let Some(mut batch) = todo.pop() {
             let patience = self.patience;
-            match timeout(patience, self.commit(&batch)).await.map_err(|_| Error::Timeout)? {
+            match timeout(patience, self.commit(&mut batch)).await.map_err(|_| Error::Timeout)? {
                 Ok(()) => dead += batch.dead.len(),
                 Err(Error::Statement(error)) if refused(&error) => match batch.events.len() {
                     0 => return Err(Error::Statement(error)),
                     1 => {
-                        dead += timeout(patience, self.commit_one(&batch))
+                        dead += timeout(patience, self.commit_one(&mut batch))
                             .await
                             .map_err(|_| Error::Timeout)??;
                     }
@@ -127,8 +132,8 @@ impl Writer {
     }
 
     /// All of it in one transaction; its statements go out at once, one behind the other.
-    async fn commit(&mut self, batch: &Batch) -> Result<(), Error> {
-        let folded: Vec<_> = self.projections.iter().map(|p| p.fold(&batch.events)).collect();
+    async fn commit(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        let folded = batch.folded(&self.projections);
         let tx = self.client.transaction().await?;
         let search_path = format!("SET LOCAL search_path TO {}", self.schema);
         let (path, epoch, written, moved) = join4(
@@ -154,7 +159,7 @@ impl Writer {
     }
 
     /// The same for a single event that something refuses: the other projections take it.
-    async fn commit_one(&mut self, batch: &Batch) -> Result<usize, Error> {
+    async fn commit_one(&mut self, batch: &mut Batch) -> Result<usize, Error> {
         let mut dead = batch.dead.clone();
         let mut tx = self.client.transaction().await?;
         tx.batch_execute(&format!("SET LOCAL search_path TO {}", self.schema)).await?;
@@ -164,7 +169,9 @@ impl Writer {
         }
         for projection in self.projections.iter() {
             let part = tx.transaction().await?;
-            match projection.fold(&batch.events).write(&part).await {
+            let mut folded = projection.begin();
+            batch.events.iter().for_each(|event| folded.fold(event));
+            match folded.write(&part).await {
                 Ok(()) => part.commit().await?,
                 Err(error) if refused(&error) => {
                     part.rollback().await?;

@@ -127,7 +127,12 @@ pub(crate) fn rejected(version: u32) -> dataset::Rejected {
     }
 }
 
-pub(crate) fn executed(run: u128, sources: &[(u128, &str)], elapsed_ms: f64, tier: Option<u8>) -> query::Executed {
+pub(crate) fn executed(
+    run: u128,
+    sources: &[(u128, &str)],
+    elapsed_ms: f64,
+    tier: Option<u8>,
+) -> query::Executed {
     query::Executed {
         run_id: RunId(Uuid::from_u128(0x1_0000 + run)),
         sql: format!("SELECT {run}"),
