@@ -5,6 +5,17 @@ use serde_json::Value;
 
 use crate::Column;
 
+mod short;
+mod suggest;
+mod validate;
+
+pub use short::to_spec;
+pub use suggest::suggest;
+pub use validate::validate_spec;
+
+/// The version of the grammar that specifications are written in.
+const SCHEMA: &str = "https://vega.github.io/schema/vega-lite/v6.json";
+
 /// A chart in few words.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Short {
@@ -38,8 +49,8 @@ pub struct Short {
 pub struct ChartError {
     /// The field at fault: `type`, `x`, `y`, `color`, `size` or `aggregation`.
     pub field: &'static str,
-    /// A stable code: `unknown_chart`, `unknown_column`, `unknown_aggregation`, `column_required` or
-    /// `column_not_numeric`.
+    /// A stable code: `unknown_chart`, `unknown_column`, `unknown_aggregation`, `column_required`,
+    /// `column_not_numeric` or `column_not_used`.
     pub code: &'static str,
     /// A sentence for people.
     pub detail: String,
@@ -74,32 +85,4 @@ pub struct Suggestion {
     pub title: String,
     /// Why this chart.
     pub why: String,
-}
-
-/// The specification that a short form stands for, over rows with these columns. The rows come in
-/// as the named data set `rows`.
-///
-/// # Errors
-///
-/// When the form names a chart, column or aggregation that there is not, or lacks one.
-pub fn to_spec(chart: &Short, columns: &[Column]) -> Result<Value, ChartError> {
-    let _ = (chart, columns);
-    Err(ChartError { field: "type", code: "unknown_chart", detail: "charts are not wired up yet".into() })
-}
-
-/// Checks a specification against the Vega-Lite schema and our own rules: bounded size, no data from
-/// elsewhere.
-///
-/// # Errors
-///
-/// Everything found wrong, at most 20.
-pub fn validate_spec(spec: &Value) -> Result<(), Vec<SpecError>> {
-    let _ = spec;
-    Err(vec![SpecError { path: String::new(), detail: "charts are not wired up yet".into() }])
-}
-
-/// Charts that suit these columns, best first. `rows` is how many rows there are.
-pub fn suggest(columns: &[Candidate], rows: u64) -> Vec<Suggestion> {
-    let _ = (columns, rows);
-    Vec::new()
 }
