@@ -31,7 +31,7 @@ use crate::{
 /// Which cache tier answered.
 const CACHE: HeaderName = HeaderName::from_static("weir-cache");
 /// Caches on the way must tell these apart.
-const VARY: HeaderValue = HeaderValue::from_static("authorization, weir-workspace, accept");
+const VARY: HeaderValue = HeaderValue::from_static("authorization, weir-workspace, accept, accept-encoding");
 
 /// A read by someone who may, of models that are new enough. The extractor of every handler here.
 pub(crate) struct Read {
@@ -186,13 +186,9 @@ impl Read {
         }
 
         let mut client = state.sources.pool.get().await?;
-        let db = Reader::open(&mut client, &state.setup, self.view.workspace).await?;
+        let db = self.open(&mut client).await?;
         let snapshot = db.snapshot();
         let position = snapshot.checkpoint.position;
-        state.metrics.reached(position);
-        if position < self.minimum {
-            return Err(not_reached(self.minimum));
-        }
         if let Some(entry) = &kept
             && entry.verify(snapshot)
         {
@@ -217,14 +213,22 @@ impl Read {
         &self,
         work: impl AsyncFnOnce(&Reader<'_>) -> Result<T, Problem>,
     ) -> Result<(T, Position), Problem> {
+        let mut client = self.state.0.sources.pool.get().await?;
+        let db = self.open(&mut client).await?;
+        Ok((work(&db).await?, db.snapshot().checkpoint.position))
+    }
+
+    /// A transaction that sees what is wanted, and no less than what this process saw before.
+    async fn open<'c>(&self, client: &'c mut deadpool_postgres::Client) -> Result<Reader<'c>, Problem> {
         let state = &self.state.0;
-        let mut client = state.sources.pool.get().await?;
-        let db = Reader::open(&mut client, &state.setup, self.view.workspace).await?;
+        let seen = state.sources.positions.newest();
+        let db = Reader::open(client, &state.setup, self.view.workspace, seen).await?;
         let position = db.snapshot().checkpoint.position;
+        state.metrics.reached(position);
         if position < self.minimum {
             return Err(not_reached(self.minimum));
         }
-        Ok((work(&db).await?, position))
+        Ok(db)
     }
 
     /// Whether the caller has an answer of that tag already.

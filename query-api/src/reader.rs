@@ -44,7 +44,7 @@ pub(crate) const SNAPSHOT: &str = include_str!("snapshot.sql");
 pub(crate) const CHECKPOINT: &str = include_str!("checkpoint.sql");
 
 impl<'c> Reader<'c> {
-    /// Opens the transaction.
+    /// Opens the transaction. `seen` is where the models are known to have been.
     ///
     /// # Errors
     /// 503 when PostgreSQL cannot be reached.
@@ -52,6 +52,7 @@ impl<'c> Reader<'c> {
         client: &'c mut deadpool_postgres::Client,
         setup: &str,
         workspace: WorkspaceId,
+        seen: Position,
     ) -> Result<Self, Problem> {
         let tx = client
             .build_transaction()
@@ -60,13 +61,13 @@ impl<'c> Reader<'c> {
             .start()
             .await
             .map_err(failed)?;
-        tx.batch_execute(setup).await.map_err(failed)?;
-        let statement = tx.prepare_cached(SNAPSHOT).await.map_err(failed)?;
-        let row = tx.query_one(&statement, &[&workspace.0]).await.map_err(failed)?;
-        let snapshot = Snapshot {
-            checkpoint: checkpoint(&row).map_err(unreadable)?,
-            workspace: position(row.try_get("workspace").map_err(unreadable)?),
-        };
+        let mut snapshot = look(&tx, setup, workspace).await?;
+        if snapshot.checkpoint.position < seen {
+            // A transaction that begins while rebuilt tables are swapped in can see them without
+            // their last rows; the next one sees them whole.
+            let again = format!("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {setup}");
+            snapshot = look(&tx, &again, workspace).await?;
+        }
         Ok(Self { tx, workspace, snapshot })
     }
 
@@ -113,6 +114,19 @@ impl<'c> Reader<'c> {
     ) -> Result<Option<T>, Problem> {
         self.rows(sql, params).await?.first().map(item).transpose().map_err(unreadable)
     }
+}
+
+async fn look(tx: &Transaction<'_>, setup: &str, workspace: WorkspaceId) -> Result<Snapshot, Problem> {
+    // Sent together, carried out in this order.
+    let snapshot = async {
+        let statement = tx.prepare_cached(SNAPSHOT).await?;
+        tx.query_one(&statement, &[&workspace.0]).await
+    };
+    let ((), row) = futures::try_join!(tx.batch_execute(setup), snapshot).map_err(failed)?;
+    Ok(Snapshot {
+        checkpoint: checkpoint(&row).map_err(unreadable)?,
+        workspace: position(row.try_get("workspace").map_err(unreadable)?),
+    })
 }
 
 /// The checkpoint in a row of [`CHECKPOINT`] or [`SNAPSHOT`].

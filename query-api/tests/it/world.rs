@@ -29,27 +29,27 @@ use weir_query_api::{Docs, Options, Positions, ReadMemberships, Sources, State};
 
 /// One of the two.
 #[derive(Clone)]
-pub struct Person {
-    pub user: UserId,
-    pub workspace: WorkspaceId,
+pub(crate) struct Person {
+    pub(crate) user: UserId,
+    pub(crate) workspace: WorkspaceId,
     /// What the ids of their things begin with.
-    pub digit: char,
+    pub(crate) digit: char,
     token: String,
 }
 
 impl Person {
     /// The id of one of their things: `d1` a dataset, `a1` a query, `e1` a run, `c1` a chart.
-    pub fn id(&self, thing: &str) -> String {
+    pub(crate) fn id(&self, thing: &str) -> String {
         format!("{}0000000-0000-0000-0000-0000000000{thing}", self.digit)
     }
 }
 
-pub struct World {
-    pub database: Database,
-    pub blobs: Arc<InMemory>,
-    pub state: State,
-    pub ada: Person,
-    pub bob: Person,
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) blobs: Arc<InMemory>,
+    pub(crate) state: State,
+    pub(crate) ada: Person,
+    pub(crate) bob: Person,
     authenticator: Authenticator,
     stop: CancellationToken,
 }
@@ -61,33 +61,33 @@ impl Drop for World {
 }
 
 /// An answer.
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub bytes: web::Bytes,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: web::Bytes,
 }
 
 impl Reply {
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes)
             .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.bytes)))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |v| v.to_str().unwrap())
     }
 
     /// The body, if the status is 200.
     #[track_caller]
-    pub fn ok(&self) -> Value {
+    pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.bytes));
         self.json()
     }
 
     /// The code of the problem that it is, with its status.
     #[track_caller]
-    pub fn problem(&self) -> (u16, String) {
+    pub(crate) fn problem(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), "application/problem+json");
         (self.status.as_u16(), self.json()["code"].as_str().unwrap().to_owned())
     }
@@ -101,11 +101,11 @@ const SIZE: u128 = 1 << 124;
 
 impl World {
     /// With the fixture in both workspaces, at position 100.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Options { position_wait: Duration::from_millis(300), ..Options::default() }).await
     }
 
-    pub async fn with(options: Options) -> Self {
+    pub(crate) async fn with(options: Options) -> Self {
         let database = database().await;
         let stop = CancellationToken::new();
         let key = SigningKey::generate();
@@ -172,7 +172,7 @@ impl World {
     }
 
     /// The application as the binary puts it together.
-    pub async fn app(&self) -> Application {
+    pub(crate) async fn app(&self) -> Application {
         let (state, authenticator) = (self.state.clone(), web::Data::new(self.authenticator.clone()));
         let docs = Docs::new(&weir_query_api::openapi()).unwrap();
         let service = init_service(
@@ -199,7 +199,7 @@ impl World {
     }
 
     /// Does what the projector does: changes rows and moves the checkpoint, in one transaction.
-    pub async fn project(&self, position: u64, rows: &str) {
+    pub(crate) async fn project(&self, position: u64, rows: &str) {
         let client = self.database.pool().get().await.unwrap();
         let sql = format!(
             "BEGIN; SET LOCAL search_path TO read; {rows}; UPDATE checkpoint SET position = {position}; \
@@ -209,30 +209,30 @@ impl World {
     }
 
     /// Rows that tell of an event in a workspace.
-    pub fn event(person: &Person, position: u64) -> String {
+    pub(crate) fn event(person: &Person, position: u64) -> String {
         let Person { workspace, user, .. } = person;
         format!(
             "INSERT INTO activity VALUES ('{workspace}', {position}, '2026-03-10T11:00:00Z', 'user:{user}', '{user}', \
-             'weir.workspace.renamed.v1', 'workspace', '{workspace}', 'x', 'renamed the workspace', '{{}}'); \
+             'weir.workspace.renamed.v1', 'workspace', '{workspace}', 'x', 'renamed the workspace', '{{}}') ON CONFLICT DO NOTHING; \
              UPDATE overview SET position = {position} WHERE workspace_id = '{workspace}'"
         )
     }
 }
 
 /// The application: gets a request, gives the answer.
-pub type Application = Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Reply>>;
+pub(crate) type Application = Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Reply>>;
 
 /// Sends a request.
-pub async fn send(app: &Application, request: TestRequest) -> Reply {
+pub(crate) async fn send(app: &Application, request: TestRequest) -> Reply {
     app(request).await
 }
 
 /// A GET by someone.
-pub fn request(person: &Person, path: &str) -> TestRequest {
+pub(crate) fn request(person: &Person, path: &str) -> TestRequest {
     TestRequest::get().uri(path).insert_header(("authorization", format!("Bearer {}", person.token)))
 }
 
 /// Gets a path as someone.
-pub async fn get(app: &Application, person: &Person, path: &str) -> Reply {
+pub(crate) async fn get(app: &Application, person: &Person, path: &str) -> Reply {
     app(request(person, path)).await
 }

@@ -140,6 +140,8 @@ pub(crate) struct Overview {
     pub(crate) cache_hits: i64,
     pub(crate) visualizations: i64,
     pub(crate) contexts: i64,
+    /// Whether there is any dataset, in whatever state, that is not deleted.
+    pub(crate) any_upload: bool,
 }
 
 impl Overview {
@@ -157,6 +159,7 @@ impl Overview {
             cache_hits: row.try_get("cache_hits")?,
             visualizations: row.try_get("visualizations")?,
             contexts: row.try_get("contexts")?,
+            any_upload: row.try_get("any_upload")?,
         })
     }
 

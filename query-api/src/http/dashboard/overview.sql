@@ -2,6 +2,7 @@
 SELECT coalesce(o.datasets, 0) AS datasets, coalesce(o.total_bytes, 0) AS total_bytes,
        coalesce(o.total_rows, 0) AS total_rows, coalesce(o.queries, 0) AS queries,
        coalesce(o.failed_queries, 0) AS failed_queries, coalesce(o.cache_hits, 0) AS cache_hits,
-       coalesce(o.visualizations, 0) AS visualizations, coalesce(o.contexts, 0) AS contexts
-FROM (SELECT $1::uuid AS workspace_id) w
-LEFT JOIN overview o ON o.workspace_id = w.workspace_id AND o.workspace_id = $1
+       coalesce(o.visualizations, 0) AS visualizations, coalesce(o.contexts, 0) AS contexts,
+       EXISTS (SELECT FROM datasets d WHERE d.workspace_id = $1 AND d.deleted_at IS NULL) AS any_upload
+FROM (SELECT) one
+LEFT JOIN overview o ON o.workspace_id = $1

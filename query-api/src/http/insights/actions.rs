@@ -119,7 +119,7 @@ pub(crate) enum Why {
 /// What could be done next, the most pressing first. A pure function of the facts.
 pub(crate) fn recommend(facts: &Facts<'_>) -> Vec<Action> {
     let mut actions: Vec<Action> = Vec::new();
-    actions.extend(first_steps(facts.overview, facts.datasets));
+    actions.extend(first_steps(facts.overview));
     actions.extend(facts.datasets.iter().map(about_dataset));
     actions.extend(facts.failing.iter().map(about_failing));
     actions.extend(facts.patterns.iter().filter_map(about_slow));
@@ -129,9 +129,9 @@ pub(crate) fn recommend(facts: &Facts<'_>) -> Vec<Action> {
     actions
 }
 
-fn first_steps(overview: &Overview, datasets: &[Attention]) -> Option<Action> {
+fn first_steps(overview: &Overview) -> Option<Action> {
     let answered = overview.queries - overview.failed_queries;
-    if overview.datasets == 0 && datasets.is_empty() {
+    if !overview.any_upload {
         return Some(Action {
             kind: Kind::UploadDataset,
             priority: 1,
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     fn overview() -> Overview {
-        Overview { datasets: 2, queries: 4, failed_queries: 1, visualizations: 1, ..Overview::default() }
+        Overview { datasets: 2, queries: 4, failed_queries: 1, visualizations: 1, any_upload: true, ..EMPTY }
     }
 
     fn query(runs: i64) -> Query {
@@ -290,6 +290,7 @@ mod tests {
         cache_hits: 0,
         visualizations: 0,
         contexts: 0,
+        any_upload: false,
     };
     const NOTHING: Facts<'static> = Facts { overview: &EMPTY, patterns: &[], failing: &[], datasets: &[] };
 

@@ -2,13 +2,17 @@
 SELECT q.id, q.name, q.pattern, q.sql, q.saved_at, q.saved_by, q.runs, q.failures, q.cache_hits,
        q.first_run_at, q.last_run_at, q.position,
        l.buckets, l.counts
-FROM queries q
+FROM (
+    SELECT *
+    FROM queries q
+    WHERE q.workspace_id = $1 AND q.runs > 0
+    ORDER BY q.runs DESC, q.id DESC
+    LIMIT $2::bigint
+) q
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(t.bucket ORDER BY t.bucket), '{}') AS buckets,
            coalesce(array_agg(t.count ORDER BY t.bucket), '{}') AS counts
     FROM query_latency t
     WHERE t.workspace_id = $1 AND t.query_id = q.id
 ) l
-WHERE q.workspace_id = $1 AND q.runs > 0
 ORDER BY q.runs DESC, q.id DESC
-LIMIT $2::bigint
