@@ -7,6 +7,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod doctor;
 mod events;
 mod lifecycle;
@@ -51,6 +52,9 @@ enum Role {
     Rebuild(rebuild::Args),
     /// Look at the event log
     Events(events::Args),
+    /// Measure Weir beside what it is built on
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Print versions, addresses, what is reachable and what is degraded
     Doctor,
     /// Print the API's OpenAPI document
@@ -90,6 +94,7 @@ fn start() -> anyhow::Result<()> {
             Role::Migrate => migrate::run(&settings, &mut signals).await,
             Role::Rebuild(args) => rebuild::run(&settings, args, &mut signals).await,
             Role::Events(args) => events::run(&settings, args, &mut signals).await,
+            Role::Bench(bench) => signals.interruptible(bench.run()).await,
             Role::Doctor => doctor::run(&settings, &mut signals).await,
             Role::Openapi => Ok(()),
         }

@@ -15,7 +15,7 @@ use super::{Case, Report, Target};
 
 /// How to measure.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
@@ -43,7 +43,7 @@ pub struct Args {
 ///
 /// # Errors
 /// When the server cannot be had, or does not take a write.
-pub async fn run(args: Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     ensure!(args.rounds > 0 && args.seconds > 0.0, "there must be something to measure");
     ensure!(args.writers.iter().all(|w| *w > 0), "there must be a writer");
     if let Some(url) = &args.nats_url {
@@ -60,7 +60,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     std::fs::create_dir_all(&place.run).with_context(|| format!("cannot make {}", folder.display()))?;
     let program = programs::NATS.find(&programs::folders(&[args.bin_dir.clone()]))?.path;
     let store = folder.join("store");
-    let options = nats::Options { program, store, password: secret::generate(), ports: Vec::new() };
+    let options = nats::Options { program, store, password: Some(secret::generate()), ports: Vec::new() };
     let server = nats::Nats::start(options, place).await?;
     let report = match connection::connect(server.url()).await {
         Ok(client) => measure(&client, &args).await,

@@ -4,7 +4,7 @@
 //! what Weir reaches with it, and the ratio. To add one: a module with `Args` and `run`, and one
 //! line in [`Bench`].
 
-pub mod append;
+pub(crate) mod append;
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 /// What to measure.
 #[derive(Debug, clap::Subcommand)]
-pub enum Bench {
+pub(crate) enum Bench {
     /// Commits into the event log, beside plain guarded publishes to the same server.
     Append(append::Args),
 }
@@ -22,7 +22,7 @@ impl Bench {
     ///
     /// # Errors
     /// When the measurement could not be made.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Append(args) => append::run(args).await,
         }
@@ -31,37 +31,37 @@ impl Bench {
 
 /// The outcome of a measurement.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// What was measured.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The numbers.
-    pub cases: Vec<Case>,
+    pub(crate) cases: Vec<Case>,
 }
 
 /// One number of Weir's, and the same of what it is built on.
 #[derive(Debug, Serialize)]
-pub struct Case {
+pub(crate) struct Case {
     /// What the number says.
-    pub name: String,
+    pub(crate) name: String,
     /// Its unit.
-    pub unit: &'static str,
+    pub(crate) unit: &'static str,
     /// What the part underneath reaches.
-    pub ceiling: f64,
+    pub(crate) ceiling: f64,
     /// What Weir reaches.
-    pub weir: f64,
+    pub(crate) weir: f64,
     /// Weir's number divided by the ceiling.
-    pub ratio: f64,
+    pub(crate) ratio: f64,
     /// The unit of the ratio.
-    pub ratio_unit: &'static str,
+    pub(crate) ratio_unit: &'static str,
     /// What the ratio should be, where there is a target.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<Target>,
+    pub(crate) wanted: Option<Target>,
 }
 
 /// What a ratio should be.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Target {
+pub(crate) enum Target {
     /// This or more.
     AtLeast(f64),
     /// This or less.
@@ -70,7 +70,13 @@ pub enum Target {
 
 impl Case {
     /// A pair of numbers.
-    pub fn new(name: String, unit: &'static str, ceiling: f64, weir: f64, wanted: Option<Target>) -> Self {
+    pub(crate) fn new(
+        name: String,
+        unit: &'static str,
+        ceiling: f64,
+        weir: f64,
+        wanted: Option<Target>,
+    ) -> Self {
         Self { name, unit, ceiling, weir, ratio: weir / ceiling, ratio_unit: "times the ceiling", wanted }
     }
 
@@ -88,7 +94,7 @@ impl Report {
     /// # Errors
     /// When a number is not one.
     #[expect(clippy::print_stdout, reason = "the report is what the command is for")]
-    pub fn print(&self, json: bool) -> anyhow::Result<()> {
+    pub(crate) fn print(&self, json: bool) -> anyhow::Result<()> {
         if json {
             println!("{}", serde_json::to_string(self)?);
         } else {
