@@ -212,3 +212,6 @@ async fn replay(
     };
     stored.head.response(Bytes::from(body))
 }
+
+#[cfg(test)]
+mod tests;
