@@ -41,7 +41,10 @@ pub use sql::statements;
 pub use state::{Options, Sources, State};
 
 use actix_web::web;
-use utoipa::OpenApi as _;
+use utoipa::{
+    OpenApi as _,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
 
 /// Adds the reads, `/health/*` and `/metrics` to an application.
 ///
@@ -60,5 +63,11 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: State) {
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut document = http::Routes::openapi();
     document.merge(health::Routes::openapi());
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An access token or an API key"))
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     document
 }

@@ -4,6 +4,7 @@ mod fresh;
 mod lists;
 mod operations;
 mod results;
+mod scale;
 mod shapes;
 mod tenants;
 mod world;

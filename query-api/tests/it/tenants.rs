@@ -1,9 +1,7 @@
 //! One workspace never sees another's.
 
-use actix_web::test::TestRequest;
-use serde_json::Value;
-
 use crate::world::{World, get, request, send};
+use actix_web::test::TestRequest;
 
 fn paths() -> Vec<String> {
     let document = serde_json::to_value(weir_query_api::openapi()).unwrap();
@@ -120,29 +118,4 @@ async fn every_statement_prepares_and_names_its_workspace() {
             "{name} reads a table without its workspace:\n{sql}"
         );
     }
-}
-
-#[actix_web::test]
-async fn plans_use_the_indexes() {
-    let world = World::new().await;
-    let client = world.database.pool().get().await.unwrap();
-    let rows = format!(
-        "INSERT INTO activity SELECT '{0}', 1000 + n, now(), 'system:x', NULL, 't', 'dataset', '{0}', NULL, 't', '{{}}' \
-         FROM generate_series(1, 20000) n; ANALYZE activity",
-        world.ada.workspace
-    );
-    world.project(30_000, &rows).await;
-    client.batch_execute("SET search_path TO read").await.unwrap();
-    let sql =
-        weir_query_api::statements().into_iter().filter(|(name, _)| name.starts_with("activity/list")).nth(1);
-    let (_, sql) = sql.unwrap();
-    let prepared = format!("PREPARE newest AS {sql}");
-    client.batch_execute(&prepared).await.unwrap();
-    let explain = format!(
-        "EXPLAIN (FORMAT JSON) EXECUTE newest ('{}', '15000', NULL, 51, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
-        world.ada.workspace
-    );
-    let plan: Value = client.query_one(&explain, &[]).await.unwrap().get(0);
-    let text = plan.to_string();
-    assert!(text.contains("Index Cond") && !text.contains("\"Sort\""), "{text}");
 }
