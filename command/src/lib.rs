@@ -1,12 +1,21 @@
 //! The write side of Weir: commands come in, events go out.
 //!
 //! - [`domain`]: what may happen. Pure rules, one module per aggregate.
+//! - [`app`]: load, decide, append; queries with their cache and receipts; uploads; charts.
+//! - [`directory`]: what commands need to know of the workspaces, a fold of the stream in memory.
+//! - [`accounts`]: people, sessions, API keys, workspaces and members.
+//! - [`http`]: the endpoints. [`process`]: workers that go on from an event.
 //!
-//! Deliberately absent: read models and their database. What commands need to know of the
-//! workspace they learn from their own fold of the stream.
+//! Deliberately absent: read models. What commands need to know of a workspace they learn from
+//! their own fold of the stream; the database holds accounts only.
 
 pub mod accounts;
-pub mod domain;
-pub mod http;
 pub mod app;
 pub mod directory;
+pub mod domain;
+pub mod http;
+pub mod process;
+
+pub use app::{Adapters, App, Config};
+pub use directory::Directory;
+pub use http::{openapi, routes};

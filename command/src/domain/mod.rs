@@ -11,8 +11,13 @@
 //! and write its given/when/then test at the end of the file.
 
 pub mod ctx;
+pub mod dataset;
+pub mod member;
 pub mod name;
+pub mod query;
 pub mod validate;
+pub mod visualization;
+pub mod workspace;
 
 #[cfg(test)]
 pub(crate) mod spec;

@@ -1,0 +1,452 @@
+//! SQL: resolve its tables, look for the result, else run it under limits, and write the receipt.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+use weir_engine::{
+    Answer, ENGINE,
+    sql::{self, Limits, SqlError, Statement, Table},
+};
+use weir_events::{
+    AppendError, Commit, Event, EventLog, NewEvent, Position, QueryId, RunId, Subject, WorkspaceId,
+    query::{Executed, Failed, Source},
+};
+use weir_infra::http::{Code, Problem};
+
+use super::{App, problem::sql_problem};
+use crate::{
+    directory::Named,
+    domain::{Ctx, validate},
+};
+
+/// Names that are offered where a table is not known.
+const CANDIDATES: usize = 2_000;
+/// What a cached result takes besides its rows, about, in bytes.
+const OVERHEAD: u64 = 1_024;
+
+/// The results of recent queries. Clones share it.
+pub(super) type Cache = moka::future::Cache<[u8; 32], Kept>;
+
+pub(super) fn cache(bytes: u64) -> Cache {
+    let weight = |_: &[u8; 32], kept: &Kept| u32::try_from(kept.answer.bytes + OVERHEAD).unwrap_or(u32::MAX);
+    moka::future::Cache::builder().max_capacity(bytes).weigher(weight).build()
+}
+
+/// An answer and where it is kept.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The rows.
+    pub answer: Arc<Answer>,
+    /// Its key in the blob store, where it was small enough to be kept.
+    pub result: Option<String>,
+}
+
+/// An answer for someone who asked.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// The answer.
+    pub kept: Kept,
+    /// The cache tier that served it; `None` when it was computed.
+    pub tier: Option<u8>,
+    /// What was read.
+    pub sources: Vec<Source>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone)]
+pub enum Failure {
+    /// The SQL is at fault, or a limit was reached.
+    Sql(SqlError),
+    /// Too many queries of the workspace run already.
+    Busy,
+    /// A dataset's file is still being read.
+    NotReady(String),
+}
+
+impl From<SqlError> for Failure {
+    fn from(e: SqlError) -> Self {
+        Self::Sql(e)
+    }
+}
+
+impl Failure {
+    /// As a problem with the SQL in that field.
+    pub fn problem(&self, field: &'static str) -> Problem {
+        match self {
+            Self::Sql(e) => sql_problem(field, e),
+            Self::Busy => Problem::new(
+                Code::TooManyQueries,
+                "As many queries of this workspace run as may at once. Try again in a moment.",
+            )
+            .retry_after(Duration::from_secs(2)),
+            Self::NotReady(name) => Problem::new(
+                Code::DatasetNotReady,
+                format!("The dataset {name:?} is still being read. Try again in a moment."),
+            )
+            .retry_after(Duration::from_secs(2)),
+        }
+    }
+}
+
+/// A run that was answered and written down.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The run.
+    pub id: RunId,
+    /// Its pattern.
+    pub query_id: QueryId,
+    /// The answer.
+    pub ran: Ran,
+    /// Time to the whole answer, in milliseconds.
+    pub elapsed_ms: f64,
+    /// Where the log was then.
+    pub position: Position,
+}
+
+/// A run that was not answered. Where it got as far as being a run, it is written down as failed.
+#[derive(Debug)]
+pub struct FailedRun {
+    /// What the caller gets.
+    pub problem: Problem,
+    /// The run and its place in the log.
+    pub written: Option<(RunId, Position)>,
+}
+
+impl From<Problem> for FailedRun {
+    fn from(problem: Problem) -> Self {
+        Self { problem, written: None }
+    }
+}
+
+/// The id of a pattern.
+pub fn query_id(statement: &Statement) -> QueryId {
+    QueryId(uuid::Builder::from_custom_bytes(statement.pattern_hash).into_uuid())
+}
+
+/// The id of SQL that has no pattern because it cannot be parsed.
+fn unparsed_id(sql: &str) -> QueryId {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&Sha256::digest(sql.trim().as_bytes())[..16]);
+    QueryId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+}
+
+/// Tables that a statement may read.
+struct Resolved {
+    tables: Vec<Table>,
+    sources: Vec<Source>,
+}
+
+impl App {
+    /// How many rows a caller gets.
+    ///
+    /// # Errors
+    /// When the limit is out of bounds.
+    pub fn rows(&self, limit: Option<u64>) -> Result<usize, Problem> {
+        let most = self.config().max_rows;
+        match limit.map(usize::try_from) {
+            None => Ok(self.config().default_rows),
+            Some(Ok(rows)) if (1..=most).contains(&rows) => Ok(rows),
+            Some(_) => {
+                let detail = format!("A limit is a number of rows from 1 to {most}.");
+                Err(Problem::invalid("limit", "out_of_range", detail))
+            }
+        }
+    }
+
+    /// Answers a question in SQL and writes the receipt. Dropped halfway, the query is cancelled
+    /// and written down as failed.
+    ///
+    /// # Errors
+    /// See [`FailedRun`].
+    pub async fn ask(&self, cx: &Ctx, sql: &str, limit: Option<u64>) -> Result<Run, FailedRun> {
+        let started = Instant::now();
+        let sql = validate::sql("sql", sql).map_err(Problem::from)?;
+        let rows = self.rows(limit)?;
+        let id = RunId(cx.id("run"));
+        let statement = sql::parse(&sql);
+        let (query_id, pattern) = match &statement {
+            Ok(s) => (query_id(s), s.pattern.clone()),
+            Err(_) => (unparsed_id(&sql), sql.clone()),
+        };
+        let mut receipt = Receipt { app: self, cx, id, query_id, sql, pattern, started, open: true };
+        let ran = match statement {
+            Ok(statement) => self.run(cx.workspace, &statement, rows, id).await,
+            Err(e) => Err(e.into()),
+        };
+        match ran {
+            Ok(ran) => {
+                let elapsed_ms = receipt.elapsed_ms();
+                let tier = ran.tier.map_or("none".to_owned(), |t| t.to_string());
+                self.0.metrics.query_seconds.with_label_values(&[tier]).observe(elapsed_ms / 1e3);
+                self.0.metrics.queries_total.with_label_values(&["ok"]).inc();
+                let position = receipt.executed(&ran, elapsed_ms).await?;
+                self.seen(position).await;
+                Ok(Run { id, query_id, ran, elapsed_ms, position })
+            }
+            Err(failure) => {
+                let problem = failure.problem("sql");
+                self.0.metrics.queries_total.with_label_values(&[problem.code().as_str()]).inc();
+                // What never had its turn is no run: refusing it must not cost a write.
+                if matches!(failure, Failure::Busy) {
+                    receipt.open = false;
+                    return Err(problem.into());
+                }
+                let position = receipt.failed(problem.code().as_str(), problem.detail()).await?;
+                Err(FailedRun { problem, written: Some((id, position)) })
+            }
+        }
+    }
+
+    /// Answers SQL without a receipt: for charts and for looking at what columns there are.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn answer(
+        &self,
+        workspace: WorkspaceId,
+        statement: &Statement,
+        rows: usize,
+    ) -> Result<Ran, Failure> {
+        self.run(workspace, statement, rows, RunId(Uuid::now_v7())).await
+    }
+
+    async fn run(
+        &self,
+        workspace: WorkspaceId,
+        statement: &Statement,
+        rows: usize,
+        id: RunId,
+    ) -> Result<Ran, Failure> {
+        let Resolved { tables, sources } = self.resolve(workspace, statement)?;
+        let outcomes = &self.0.metrics.result_cache_total;
+        if statement.volatile {
+            outcomes.with_label_values(&["uncacheable"]).inc();
+            let kept = self.compute(workspace, statement, &tables, rows, id).await?;
+            return Ok(Ran { kept, tier: None, sources });
+        }
+        let key = cache_key(workspace, statement, rows, &sources);
+        // Of those who ask the same at once one computes and the others wait for it; where that one
+        // goes away, the next takes over.
+        let compute = self.compute(workspace, statement, &tables, rows, id);
+        let entry = self.0.cache.entry(key).or_try_insert_with(Box::pin(compute)).await;
+        let entry = entry.map_err(|e| (*e).clone())?;
+        let fresh = entry.is_fresh();
+        outcomes.with_label_values(&[if fresh { "miss" } else { "hit" }]).inc();
+        Ok(Ran { kept: entry.into_value(), tier: (!fresh).then_some(1), sources })
+    }
+
+    /// Which datasets a statement's tables are. Where one is not known all that there are go along,
+    /// so that the engine can say which was meant.
+    fn resolve(&self, workspace: WorkspaceId, statement: &Statement) -> Result<Resolved, Failure> {
+        let mut found = Resolved { tables: Vec::new(), sources: Vec::new() };
+        let mut unknown = false;
+        for name in &statement.tables {
+            match self.directory().table(workspace, name) {
+                Some(Named::Ready(dataset)) => {
+                    let Some(ready) = &dataset.ready else { continue };
+                    if found.sources.iter().any(|s| s.id == dataset.id) {
+                        continue;
+                    }
+                    found.tables.push(Table::new(&dataset.name, &ready.table));
+                    let (id, name) = (dataset.id, dataset.name.clone());
+                    found.sources.push(Source { id, name, version: ready.version });
+                }
+                Some(Named::Ingesting(name)) => return Err(Failure::NotReady(name)),
+                None => unknown = true,
+            }
+        }
+        if unknown {
+            let all = self.directory().tables(workspace, CANDIDATES).into_iter();
+            found.tables = all.map(|(name, key)| Table::new(name, key)).collect();
+        }
+        Ok(found)
+    }
+
+    async fn compute(
+        &self,
+        workspace: WorkspaceId,
+        statement: &Statement,
+        tables: &[Table],
+        rows: usize,
+        id: RunId,
+    ) -> Result<Kept, Failure> {
+        let _turn = self.0.turns.take(workspace, self.config().query_wait).await?;
+        let limits = Limits {
+            rows,
+            bytes: self.config().answer_bytes,
+            time: self.config().query_time,
+            memory: self.config().query_memory,
+        };
+        let answer = Arc::new(self.engine().query(statement, tables, &limits).await?);
+        let result = self.keep(workspace, &answer, id).await;
+        Ok(Kept { answer, result })
+    }
+
+    /// Puts an answer into the blob store where it is small enough. It can be computed again, so a
+    /// store that fails costs only that.
+    async fn keep(&self, workspace: WorkspaceId, answer: &Arc<Answer>, id: RunId) -> Option<String> {
+        if answer.bytes > self.config().kept_bytes || self.config().kept_bytes == 0 {
+            return None;
+        }
+        let key = format!("results/{workspace}/{id}.arrow");
+        let encoding = answer.clone();
+        let kept: Result<(), anyhow::Error> = async {
+            let bytes = tokio::task::spawn_blocking(move || encoding.to_arrow_stream()).await??;
+            let path = object_store::path::Path::parse(&key)?;
+            object_store::ObjectStoreExt::put(self.blobs(), &path, bytes.into()).await?;
+            Ok(())
+        }
+        .await;
+        match kept {
+            Ok(()) => Some(key),
+            Err(error) => {
+                tracing::warn!(run = %id, %error, "a result was not kept");
+                None
+            }
+        }
+    }
+}
+
+/// What a result depends on, and nothing else: it is never stale.
+fn cache_key(workspace: WorkspaceId, statement: &Statement, rows: usize, sources: &[Source]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    part(workspace.0.as_bytes());
+    part(ENGINE.as_bytes());
+    part(statement.normalized.as_bytes());
+    part(&(rows as u64).to_be_bytes());
+    for source in sources {
+        // The name too: datasets may have traded names since.
+        part(source.name.to_lowercase().as_bytes());
+        part(source.id.0.as_bytes());
+        part(&source.version.to_be_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// How many queries of each workspace run at once.
+#[derive(Debug)]
+pub(super) struct Turns {
+    each: usize,
+    of: Mutex<HashMap<WorkspaceId, Arc<Semaphore>>>,
+}
+
+impl Turns {
+    pub(super) fn new(each: usize) -> Self {
+        Self { each: each.max(1), of: Mutex::default() }
+    }
+
+    async fn take(&self, workspace: WorkspaceId, wait: Duration) -> Result<OwnedSemaphorePermit, Failure> {
+        let semaphore = {
+            let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+            // A workspace that nobody asks in at the moment needs no semaphore.
+            if of.len() > 1_000 {
+                of.retain(|_, s| Arc::strong_count(s) > 1);
+            }
+            of.entry(workspace).or_insert_with(|| Arc::new(Semaphore::new(self.each))).clone()
+        };
+        match tokio::time::timeout(wait, semaphore.acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(Failure::Busy),
+        }
+    }
+}
+
+/// A run in the making; dropped before it is closed, it was cancelled.
+struct Receipt<'a> {
+    app: &'a App,
+    cx: &'a Ctx,
+    id: RunId,
+    query_id: QueryId,
+    sql: String,
+    pattern: String,
+    started: Instant,
+    open: bool,
+}
+
+impl Receipt<'_> {
+    fn elapsed_ms(&self) -> f64 {
+        self.started.elapsed().as_secs_f64() * 1e3
+    }
+
+    /// A run is a fact: it is appended whatever else happened to its pattern.
+    fn commit(&self, event: impl Into<Event>) -> Commit {
+        let subject = Subject::query(self.cx.workspace, self.query_id);
+        let event = NewEvent { subject, meta: self.cx.metadata(0, 0), event: event.into() };
+        Commit { dedup: self.cx.dedup.clone(), ..Commit::new().event(event) }
+    }
+
+    async fn append(&mut self, event: impl Into<Event>) -> Result<Position, Problem> {
+        let commit = self.commit(event);
+        // From here on the log decides what became of the run.
+        self.open = false;
+        let log = self.app.executor().log();
+        match log.append(commit).await {
+            Ok(appended) => Ok(appended.last),
+            Err(AppendError::Duplicate(_)) => Ok(log.head().await?),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    async fn executed(&mut self, ran: &Ran, elapsed_ms: f64) -> Result<Position, Problem> {
+        let answer = &ran.kept.answer;
+        let executed = Executed {
+            run_id: self.id,
+            sql: self.sql.clone(),
+            pattern: self.pattern.clone(),
+            datasets: ran.sources.clone(),
+            engine: ENGINE.to_owned(),
+            rows: answer.rows,
+            bytes: answer.bytes,
+            truncated: answer.truncated,
+            elapsed_ms,
+            cache_tier: ran.tier,
+            result_hash: answer.hash.clone(),
+            result: ran.kept.result.clone(),
+        };
+        self.append(executed).await
+    }
+
+    fn failure(&self, code: &str, detail: &str) -> Failed {
+        Failed {
+            run_id: self.id,
+            sql: self.sql.clone(),
+            pattern: self.pattern.clone(),
+            code: code.to_owned(),
+            detail: detail.to_owned(),
+            elapsed_ms: self.elapsed_ms(),
+        }
+    }
+
+    async fn failed(&mut self, code: &str, detail: &str) -> Result<Position, Problem> {
+        self.append(self.failure(code, detail)).await
+    }
+}
+
+impl Drop for Receipt<'_> {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        let commit =
+            self.commit(self.failure("cancelled", "The caller went away before the answer was there."));
+        self.app.0.metrics.queries_total.with_label_values(&["cancelled"]).inc();
+        let log: Arc<dyn EventLog> = self.app.executor().log().clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = log.append(commit).await {
+                    tracing::warn!(%error, "a cancelled run was not written down");
+                }
+            });
+        }
+    }
+}

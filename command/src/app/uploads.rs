@@ -1,0 +1,251 @@
+//! A body becomes a blob: streamed, hashed on the way, never whole in memory, and nothing is left
+//! of one that did not arrive whole or was not wanted.
+
+use bytes::Bytes;
+use object_store::{ObjectStoreExt, WriteMultipart, path::Path};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use weir_events::{AppendError, DatasetId, dataset::Upload};
+use weir_infra::{
+    blob::Blobs,
+    http::{Code, Problem},
+};
+
+use super::{App, Done, Error};
+use crate::domain::{
+    Ctx,
+    dataset::{Receive, Received},
+};
+
+/// How much goes to the store at once, in bytes.
+const PART: usize = 5 << 20;
+/// How many parts may be under way; with [`PART`] this bounds the memory of an upload.
+const PARTS: usize = 3;
+
+/// A blob that is being written. Dropped, nothing of it remains.
+#[derive(Debug)]
+pub struct Incoming {
+    blobs: Blobs,
+    key: Path,
+    /// `None` once it is finished or given up.
+    writer: Option<WriteMultipart>,
+    hash: Sha256,
+    bytes: u64,
+    limit: u64,
+}
+
+/// A blob that arrived whole. Dropped without [`Arrived::keep`], it is removed.
+#[derive(Debug)]
+pub struct Arrived {
+    blobs: Blobs,
+    key: Path,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    kept: bool,
+}
+
+fn unavailable(e: impl std::fmt::Display) -> Problem {
+    Problem::new(Code::StorageUnavailable, "The file could not be stored at the moment. Try again.")
+        .retry_after(std::time::Duration::from_secs(2))
+        .cause(e)
+}
+
+impl Incoming {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// `payload_too_large` over the limit, `storage_unavailable` when the store fails.
+    pub async fn write(&mut self, chunk: Bytes) -> Result<(), Problem> {
+        self.bytes += chunk.len() as u64;
+        if self.bytes > self.limit {
+            return Err(too_large(self.limit));
+        }
+        self.hash.update(&chunk);
+        let Some(writer) = &mut self.writer else { return Err(Problem::internal("written after its end")) };
+        writer.wait_for_capacity(PARTS).await.map_err(unavailable)?;
+        writer.put(chunk);
+        Ok(())
+    }
+
+    /// The body is complete.
+    ///
+    /// # Errors
+    /// `storage_unavailable` when the store fails.
+    pub async fn finish(mut self) -> Result<Arrived, Problem> {
+        let Some(writer) = self.writer.take() else { return Err(Problem::internal("finished twice")) };
+        // From here on the whole blob may be there: whoever drops this removes it.
+        let hash = std::mem::take(&mut self.hash).finalize();
+        let arrived = Arrived {
+            blobs: self.blobs.clone(),
+            key: self.key.clone(),
+            bytes: self.bytes,
+            sha256: hash.iter().map(|b| format!("{b:02x}")).collect(),
+            kept: false,
+        };
+        writer.finish().await.map_err(unavailable)?;
+        Ok(arrived)
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let (Some(writer), Ok(runtime)) = (self.writer.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        let key = self.key.clone();
+        runtime.spawn(async move {
+            if let Err(error) = writer.abort().await {
+                tracing::warn!(%key, %error, "parts of a broken upload could not be removed");
+            }
+        });
+    }
+}
+
+impl Arrived {
+    /// Its key in the blob store.
+    pub fn key(&self) -> &str {
+        self.key.as_ref()
+    }
+
+    /// An event names it, or may name it: it stays.
+    fn keep(mut self) {
+        self.kept = true;
+    }
+
+    /// Nobody wants it.
+    async fn discard(mut self) {
+        self.kept = true;
+        remove(self.blobs.clone(), self.key.clone()).await;
+    }
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        if let (false, Ok(runtime)) = (self.kept, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(remove(self.blobs.clone(), self.key.clone()));
+        }
+    }
+}
+
+async fn remove(blobs: Blobs, key: Path) {
+    match blobs.delete(&key).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+        Err(error) => tracing::warn!(%key, %error, "an unwanted upload could not be removed"),
+    }
+}
+
+/// More than may be uploaded.
+pub(crate) fn too_large(limit: u64) -> Problem {
+    Problem::new(Code::PayloadTooLarge, format!("A file may have at most {limit} bytes."))
+}
+
+impl App {
+    /// Opens the blob for a dataset's file. A repeated upload writes to a place of its own.
+    ///
+    /// # Errors
+    /// `storage_unavailable` when the store fails.
+    pub async fn incoming(&self, cx: &Ctx, dataset: DatasetId) -> Result<Incoming, Problem> {
+        let key = Path::from(format!("uploads/{}/{dataset}/{}", cx.workspace, Uuid::now_v7()));
+        let upload = self.blobs().put_multipart(&key).await.map_err(unavailable)?;
+        Ok(Incoming {
+            blobs: self.blobs().clone(),
+            key,
+            writer: Some(WriteMultipart::new_with_chunk_size(upload, PART)),
+            hash: Sha256::new(),
+            bytes: 0,
+            limit: self.config().upload_bytes,
+        })
+    }
+
+    /// A file arrived: makes the dataset, or removes the file where that is refused. Goes on to
+    /// its end when the caller goes away, so that file and event stay in step.
+    ///
+    /// # Errors
+    /// When the dataset is refused or cannot be written.
+    pub async fn receive(
+        &self,
+        cx: &Ctx,
+        arrived: Arrived,
+        command: impl FnOnce(&Arrived) -> Receive,
+    ) -> Result<Done<Received>, Problem> {
+        let (app, cx, command) = (self.clone(), cx.clone(), command(&arrived));
+        let task = tokio::spawn(async move {
+            let done = app.executor().execute(&command.id, &command, &cx).await;
+            let outcome = if done.is_ok() { "received" } else { "refused" };
+            app.0.metrics.uploads_total.with_label_values(&[outcome]).inc();
+            match &done {
+                Ok(done) if done.reply.blob == arrived.key() => {
+                    app.0.metrics.upload_bytes_total.inc_by(arrived.bytes);
+                    arrived.keep();
+                }
+                // The log may have taken it or not; a file too many is better than one too few.
+                Err(Error::Append(AppendError::Unavailable(_))) => arrived.keep(),
+                Ok(_) | Err(_) => arrived.discard().await,
+            }
+            let done = done?;
+            app.seen(done.position).await;
+            Ok(done)
+        });
+        task.await.map_err(Problem::internal)?
+    }
+}
+
+/// What is known of a file besides its bytes.
+pub fn upload(arrived: &Arrived, file_name: Option<String>, content_type: Option<String>) -> Upload {
+    Upload {
+        blob: arrived.key().to_owned(),
+        bytes: arrived.bytes,
+        sha256: arrived.sha256.clone(),
+        file_name,
+        content_type,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::TryStreamExt;
+
+    use super::*;
+
+    fn incoming(blobs: &Blobs, key: &Path, upload: Box<dyn object_store::MultipartUpload>) -> Incoming {
+        Incoming {
+            blobs: blobs.clone(),
+            key: key.clone(),
+            writer: Some(WriteMultipart::new_with_chunk_size(upload, PART)),
+            hash: Sha256::new(),
+            bytes: 0,
+            limit: 10,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_or_unwanted_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = weir_infra::blob::open(&folder.path().display().to_string()).unwrap();
+        let key = Path::from("uploads/w/d/u");
+
+        let mut large = incoming(&blobs, &key, blobs.put_multipart(&key).await.unwrap());
+        large.write(Bytes::from_static(b"12345678")).await.unwrap();
+        let problem = large.write(Bytes::from_static(b"90a")).await.unwrap_err();
+        assert_eq!(problem.code(), Code::PayloadTooLarge);
+        large.writer.take().unwrap().abort().await.unwrap();
+
+        let mut whole = incoming(&blobs, &key, blobs.put_multipart(&key).await.unwrap());
+        whole.write(Bytes::from_static(b"abc")).await.unwrap();
+        let arrived = whole.finish().await.unwrap();
+        assert_eq!(arrived.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(blobs.head(&key).await.unwrap().size, 3);
+        arrived.discard().await;
+        let left: Vec<_> = blobs.list(None).try_collect().await.unwrap();
+        assert_eq!(left, []);
+        let files = walk(folder.path());
+        assert_eq!(files, 0, "no parts either");
+    }
+
+    fn walk(folder: &std::path::Path) -> usize {
+        let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+        entries.map(|p| if p.is_dir() { walk(&p) } else { 1 }).sum()
+    }
+}

@@ -1,0 +1,283 @@
+//! What commands need to know of the workspaces, in memory: a fold of the whole stream.
+//!
+//! There is no database on the write path. The directory follows the log from its first event; it
+//! answers once it has caught up with where the log was at the start, and a command that has to see
+//! its own effect waits for its position. What it says may be a moment behind what others wrote:
+//! whatever must not be decided on old news is guarded in the log itself.
+//!
+//! It holds what people made (workspaces, datasets, patterns, charts), never what happened, so its
+//! size does not grow with time. An event that this build cannot read is logged, counted and
+//! skipped.
+
+mod model;
+mod recent;
+
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use tokio::{sync::watch, time::Instant};
+use tokio_util::task::AbortOnDropHandle;
+use weir_events::{
+    DatasetId, EventLog, Filter, FollowError, Position, QueryId, RunId, Unavailable, UserId, VisualizationId,
+    WorkspaceId,
+    member::Role,
+    name::{self, Kind},
+};
+use weir_infra::auth::Memberships;
+
+pub use model::{Dataset, Ready, Status, Visualization};
+pub use recent::Run;
+
+use crate::accounts::{Member, Workspace, Workspaces};
+use model::Model;
+
+/// What commands need to know of all workspaces. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Directory(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    model: Arc<RwLock<Model>>,
+    skipped: Arc<AtomicU64>,
+    reached: watch::Receiver<Reached>,
+    _follower: AbortOnDropHandle<()>,
+}
+
+/// How far the directory is, and why it stopped if it did.
+#[derive(Debug, Clone, Default)]
+struct Reached {
+    position: Position,
+    ended: Option<FollowError>,
+}
+
+/// Why a directory could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The log does not say how long it is.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The log cannot be followed.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+}
+
+/// What a table's name stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Named {
+    /// A dataset that can be queried.
+    Ready(Box<Dataset>),
+    /// A dataset whose file is still being read.
+    Ingesting(String),
+}
+
+impl Directory {
+    /// Reads the log to where it ends now, then goes on following it.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn start(log: &dyn EventLog) -> Result<Self, StartError> {
+        let head = log.head().await?;
+        let mut events = log.follow(Filter::All, Position::START);
+        let model = Arc::new(RwLock::new(Model::default()));
+        let skipped = Arc::new(AtomicU64::new(0));
+        let (sender, reached) = watch::channel(Reached::default());
+        let (fold, count) = (model.clone(), skipped.clone());
+        let follower = tokio::spawn(async move {
+            while let Some(next) = events.next().await {
+                let stored = match next {
+                    Ok(stored) => stored,
+                    Err(error) => {
+                        tracing::error!(%error, "the directory cannot follow the event log any more");
+                        sender.send_modify(|r| r.ended = Some(error));
+                        return;
+                    }
+                };
+                match stored.decode() {
+                    Ok(recorded) => {
+                        fold.write().unwrap_or_else(PoisonError::into_inner).apply(&recorded);
+                    }
+                    Err(error) => {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        tracing::warn!(position = %stored.position, %error, "an event was skipped");
+                    }
+                }
+                sender.send_modify(|r| r.position = stored.position);
+            }
+        });
+        let inner = Inner { model, skipped, reached, _follower: AbortOnDropHandle::new(follower) };
+        let directory = Self(Arc::new(inner));
+        directory.reach(head).await?;
+        Ok(directory)
+    }
+
+    async fn reach(&self, position: Position) -> Result<(), FollowError> {
+        let mut reached = self.0.reached.clone();
+        let stopped = || FollowError::Failed("the directory's follower stopped".to_owned());
+        let now =
+            reached.wait_for(|r| r.position >= position || r.ended.is_some()).await.map_err(|_| stopped())?;
+        match &now.ended {
+            Some(error) if now.position < position => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// How far it is.
+    pub fn position(&self) -> Position {
+        self.0.reached.borrow().position
+    }
+
+    /// Events that this build could not read.
+    pub fn skipped(&self) -> u64 {
+        self.0.skipped.load(Ordering::Relaxed)
+    }
+
+    /// Ends only when the directory can follow the log no more; the process should then end too.
+    pub async fn ended(&self) -> FollowError {
+        let mut reached = self.0.reached.clone();
+        let ended = match reached.wait_for(|r| r.ended.is_some()).await {
+            Ok(r) => r.ended.clone(),
+            Err(_) => None,
+        };
+        ended.unwrap_or_else(|| FollowError::Failed("the directory's follower stopped".to_owned()))
+    }
+
+    /// Waits until everything up to a position is known; `false` when that took longer than
+    /// `timeout`.
+    pub async fn wait_for(&self, position: Position, timeout: Duration) -> bool {
+        matches!(tokio::time::timeout(timeout, self.reach(position)).await, Ok(Ok(())))
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Model) -> T) -> T {
+        // A fold step that panicked left one event half done at worst, and the next ones go on.
+        look(&self.0.model.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn within<T>(&self, id: WorkspaceId, look: impl FnOnce(&model::Workspace) -> Option<T>) -> Option<T> {
+        self.read(|m| m.workspaces.get(&id).and_then(look))
+    }
+
+    /// A dataset of the workspace, deleted ones too.
+    pub fn dataset(&self, workspace: WorkspaceId, id: DatasetId) -> Option<Dataset> {
+        self.within(workspace, |w| w.datasets.get(&id).cloned())
+    }
+
+    /// What a table's name stands for, whatever its case.
+    pub fn table(&self, workspace: WorkspaceId, table: &str) -> Option<Named> {
+        self.within(workspace, |w| {
+            let holder = w.names.get(&(Kind::Dataset, name::slug(table)))?;
+            let dataset = w.datasets.get(&DatasetId(*holder))?;
+            if dataset.deleted_at.is_some() {
+                return None;
+            }
+            Some(match &dataset.ready {
+                Some(_) => Named::Ready(Box::new(dataset.clone())),
+                None => Named::Ingesting(dataset.name.clone()),
+            })
+        })
+    }
+
+    /// Name and table of every dataset that can be queried, at most `limit`, in no order.
+    pub fn tables(&self, workspace: WorkspaceId, limit: usize) -> Vec<(String, String)> {
+        let found = self.within(workspace, |w| {
+            let live = w.datasets.values().filter(|d| d.deleted_at.is_none());
+            let tables = live.filter_map(|d| d.ready.as_ref().map(|r| (d.name.clone(), r.table.clone())));
+            Some(tables.take(limit).collect())
+        });
+        found.unwrap_or_default()
+    }
+
+    /// Who holds a name.
+    pub fn name_holder(&self, workspace: WorkspaceId, kind: Kind, name: &str) -> Option<uuid::Uuid> {
+        self.within(workspace, |w| w.names.get(&(kind, name::slug(name))).copied())
+    }
+
+    /// Whether a query was ever run in the workspace, and its name if it is saved.
+    pub fn query(&self, workspace: WorkspaceId, id: QueryId) -> Option<Option<String>> {
+        self.within(workspace, |w| w.queries.get(&id).cloned())
+    }
+
+    /// A run of the workspace, if it is not long ago.
+    pub fn recent_run(&self, workspace: WorkspaceId, id: RunId) -> Option<Run> {
+        self.read(|m| m.recent.get(workspace, id))
+    }
+
+    /// A chart of the workspace, deleted ones too.
+    pub fn visualization(&self, workspace: WorkspaceId, id: VisualizationId) -> Option<Visualization> {
+        self.within(workspace, |w| w.visualizations.get(&id).cloned())
+    }
+
+    /// Waits until the outcome of a dataset's version is known, and gives the dataset; `None` when
+    /// that took longer than `timeout`.
+    pub async fn settled(&self, workspace: WorkspaceId, id: DatasetId, timeout: Duration) -> Option<Dataset> {
+        let deadline = Instant::now() + timeout;
+        let mut reached = self.0.reached.clone();
+        loop {
+            reached.mark_unchanged();
+            if let Some(dataset) = self.dataset(workspace, id)
+                && dataset.status() != Status::Ingesting
+            {
+                return Some(dataset);
+            }
+            tokio::time::timeout_at(deadline, reached.changed()).await.ok()?.ok()?;
+        }
+    }
+}
+
+#[async_trait]
+impl Memberships for Directory {
+    async fn role(&self, user: UserId, workspace: WorkspaceId) -> Result<Option<Role>, Unavailable> {
+        Ok(self.within(workspace, |w| w.members.get(&user).map(|m| m.role)))
+    }
+}
+
+#[async_trait]
+impl Workspaces for Directory {
+    fn workspace(&self, id: WorkspaceId) -> Option<Workspace> {
+        self.within(id, |w| described(id, w))
+    }
+
+    fn workspaces_of(&self, user: UserId) -> Vec<(Workspace, Role)> {
+        let mut found: Vec<(Workspace, Role)> = self.read(|m| {
+            let ids = m.by_user.get(&user).into_iter().flatten();
+            ids.filter_map(|id| {
+                let workspace = m.workspaces.get(id)?;
+                Some((described(*id, workspace)?, workspace.members.get(&user)?.role))
+            })
+            .collect()
+        });
+        found.sort_by_key(|(w, _)| (w.created_at, w.id));
+        found
+    }
+
+    fn members(&self, workspace: WorkspaceId) -> Vec<Member> {
+        let found = self.within(workspace, |w| Some(w.members.values().cloned().collect::<Vec<_>>()));
+        let mut members = found.unwrap_or_default();
+        members.sort_by_key(|m| (m.since, m.user));
+        members
+    }
+
+    async fn wait_for(&self, position: Position, timeout: Duration) -> bool {
+        Self::wait_for(self, position, timeout).await
+    }
+}
+
+fn described(id: WorkspaceId, workspace: &model::Workspace) -> Option<Workspace> {
+    let about = workspace.about.as_ref()?;
+    Some(Workspace {
+        id,
+        name: about.name.clone(),
+        owner: about.owner,
+        personal: about.personal,
+        created_at: about.created_at,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,373 @@
+//! What the directory knows, and how one event changes it. Pure.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use weir_events::{
+    DatasetId, Event, Position, QueryId, Recorded, RunId, UserId, VisualizationId, WorkspaceId,
+    dataset::{self, Column, ReadOptions, Rejected},
+    member::{self, Role},
+    name, query, visualization, workspace,
+};
+
+use super::recent::Recent;
+use crate::accounts::Member;
+
+/// Everything that commands need to know of all workspaces.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) workspaces: HashMap<WorkspaceId, Workspace>,
+    /// Who is where: the members of `workspaces`, the other way round.
+    pub(super) by_user: HashMap<UserId, BTreeSet<WorkspaceId>>,
+    pub(super) recent: Recent,
+}
+
+/// One workspace. Bounded by what people made in it, not by what happened.
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
+    /// Missing for as long as only parts of it were seen.
+    pub(super) about: Option<About>,
+    pub(super) members: HashMap<UserId, Member>,
+    pub(super) datasets: HashMap<DatasetId, Dataset>,
+    pub(super) queries: HashMap<QueryId, Option<String>>,
+    pub(super) visualizations: HashMap<VisualizationId, Visualization>,
+    /// Who holds which name, by kind and slug.
+    pub(super) names: HashMap<(name::Kind, String), uuid::Uuid>,
+}
+
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) name: String,
+    pub(super) owner: UserId,
+    pub(super) personal: bool,
+    pub(super) created_at: DateTime<Utc>,
+}
+
+/// Where a dataset is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Its newest file is being read.
+    Ingesting,
+    /// It can be queried.
+    Ready,
+    /// Its file could not be read.
+    Rejected,
+    /// It was deleted.
+    Deleted,
+}
+
+impl Status {
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingesting => "ingesting",
+            Self::Ready => "ready",
+            Self::Rejected => "rejected",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// A version of a dataset that can be queried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ready {
+    /// Its number.
+    pub version: u32,
+    /// Its table's key in the blob store.
+    pub table: String,
+    /// The table's size in bytes.
+    pub table_bytes: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+    /// What the file turned out to be.
+    pub format: String,
+}
+
+/// A dataset, as commands need to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// Its id.
+    pub id: DatasetId,
+    /// Its name.
+    pub name: String,
+    /// What people said about it.
+    pub description: Option<String>,
+    /// The newest version, readable or not.
+    pub version: u32,
+    /// The newest version's file.
+    pub upload: dataset::Upload,
+    /// How that file is to be read.
+    pub options: ReadOptions,
+    /// The newest version that can be queried.
+    pub ready: Option<Ready>,
+    /// Why the newest version's file could not be read.
+    pub rejected: Option<Rejected>,
+    /// When it was first uploaded.
+    pub created_at: DateTime<Utc>,
+    /// Who uploaded it first.
+    pub created_by: Option<UserId>,
+    /// When anything about it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it was deleted, if it is.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// Its last event.
+    pub position: Position,
+}
+
+impl Dataset {
+    /// Where it is on its way.
+    pub fn status(&self) -> Status {
+        let newest_is_ready = self.ready.as_ref().is_some_and(|r| r.version == self.version);
+        if self.deleted_at.is_some() {
+            Status::Deleted
+        } else if newest_is_ready {
+            Status::Ready
+        } else if self.rejected.is_none() {
+            Status::Ingesting
+        } else if self.ready.is_some() {
+            Status::Ready
+        } else {
+            Status::Rejected
+        }
+    }
+}
+
+/// A saved chart, as commands need to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Visualization {
+    /// Its id.
+    pub id: VisualizationId,
+    /// Its name.
+    pub name: String,
+    /// What its author said about it.
+    pub description: Option<String>,
+    /// The SQL whose rows it draws.
+    pub sql: String,
+    /// That SQL's pattern.
+    pub query_id: QueryId,
+    /// The run that it was made from, if it was.
+    pub run_id: Option<RunId>,
+    /// The Vega-Lite specification, without data.
+    pub spec: Value,
+    /// The short form that the specification was made from, if it was.
+    pub chart: Option<Value>,
+    /// How often it was saved.
+    pub revision: u32,
+    /// When it was first saved.
+    pub created_at: DateTime<Utc>,
+    /// Who saved it first.
+    pub created_by: Option<UserId>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// Who changed it last.
+    pub updated_by: Option<UserId>,
+    /// When it was deleted, if it is.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// Its last event.
+    pub position: Position,
+}
+
+impl Model {
+    pub(super) fn apply(&mut self, recorded: &Recorded) {
+        let workspace_id = recorded.subject.workspace_id();
+        let workspace = self.workspaces.entry(workspace_id).or_default();
+        let id = recorded.subject.id();
+        match &recorded.event {
+            Event::Workspace(e) => workspace.workspace(e, recorded),
+            Event::Member(e) => {
+                let Ok(user) = id.parse() else { return };
+                workspace.member(user, e, recorded);
+                let of_user = self.by_user.entry(user).or_default();
+                if workspace.members.contains_key(&user) {
+                    of_user.insert(workspace_id);
+                } else {
+                    of_user.remove(&workspace_id);
+                }
+                if of_user.is_empty() {
+                    self.by_user.remove(&user);
+                }
+            }
+            Event::Dataset(e) => {
+                let Ok(id) = id.parse() else { return };
+                workspace.dataset(id, e, recorded);
+            }
+            Event::Query(e) => {
+                let Ok(id) = id.parse() else { return };
+                workspace.query(id, e);
+                match e {
+                    query::Event::Executed(e) => self.recent.add(workspace_id, e.run_id, id, &e.sql),
+                    query::Event::Failed(e) => self.recent.add(workspace_id, e.run_id, id, &e.sql),
+                    _ => {}
+                }
+            }
+            Event::Visualization(e) => {
+                let Ok(id) = id.parse() else { return };
+                workspace.visualization(id, e, recorded);
+            }
+            Event::Name(e) => workspace.name(id, e),
+        }
+    }
+}
+
+impl Workspace {
+    fn workspace(&mut self, event: &workspace::Event, recorded: &Recorded) {
+        match event {
+            workspace::Event::Created(e) => {
+                self.about = Some(About {
+                    name: e.name.clone(),
+                    owner: e.owner,
+                    personal: e.personal,
+                    created_at: recorded.meta.time,
+                });
+            }
+            workspace::Event::Renamed(e) => {
+                if let Some(about) = &mut self.about {
+                    about.name.clone_from(&e.name);
+                }
+            }
+        }
+    }
+
+    fn member(&mut self, user: UserId, event: &member::Event, recorded: &Recorded) {
+        let set = |members: &mut HashMap<UserId, Member>, role: Role| {
+            let since = recorded.meta.time;
+            members.entry(user).or_insert(Member { user, role, since }).role = role;
+        };
+        match event {
+            member::Event::Added(e) => set(&mut self.members, e.role),
+            member::Event::RoleChanged(e) => set(&mut self.members, e.role),
+            member::Event::Removed(_) => {
+                self.members.remove(&user);
+            }
+        }
+    }
+
+    fn dataset(&mut self, id: DatasetId, event: &dataset::Event, recorded: &Recorded) {
+        let time = recorded.meta.time;
+        if let dataset::Event::Uploaded(e) = event {
+            let dataset = self.datasets.entry(id).or_insert_with(|| Dataset {
+                id,
+                name: e.name.clone(),
+                description: e.description.clone(),
+                version: e.version,
+                upload: e.upload.clone(),
+                options: e.options.clone(),
+                ready: None,
+                rejected: None,
+                created_at: time,
+                created_by: recorded.meta.actor.user(),
+                updated_at: time,
+                deleted_at: None,
+                position: recorded.position,
+            });
+            dataset.version = e.version;
+            dataset.upload = e.upload.clone();
+            dataset.options = e.options.clone();
+            dataset.rejected = None;
+        }
+        let Some(dataset) = self.datasets.get_mut(&id) else { return };
+        dataset.updated_at = time;
+        dataset.position = recorded.position;
+        match event {
+            dataset::Event::Uploaded(_) => {}
+            dataset::Event::Ingested(e) => {
+                dataset.ready = Some(Ready {
+                    version: e.version,
+                    table: e.table.clone(),
+                    table_bytes: e.table_bytes,
+                    rows: e.rows,
+                    columns: e.columns.clone(),
+                    format: e.format.clone(),
+                });
+            }
+            dataset::Event::Rejected(e) => {
+                if e.version == dataset.version {
+                    dataset.rejected = Some(e.clone());
+                }
+            }
+            dataset::Event::Renamed(e) => dataset.name.clone_from(&e.name),
+            dataset::Event::Described(e) => dataset.description = some(&e.description),
+            dataset::Event::Deleted(_) => dataset.deleted_at = Some(time),
+            dataset::Event::Restored(e) => {
+                dataset.deleted_at = None;
+                dataset.name.clone_from(&e.name);
+            }
+        }
+    }
+
+    fn query(&mut self, id: QueryId, event: &query::Event) {
+        let saved = self.queries.entry(id).or_default();
+        match event {
+            query::Event::Executed(_) | query::Event::Failed(_) => {}
+            query::Event::Saved(e) => *saved = Some(e.name.clone()),
+            query::Event::Renamed(e) => *saved = Some(e.name.clone()),
+            query::Event::Unsaved(_) => *saved = None,
+        }
+    }
+
+    fn visualization(&mut self, id: VisualizationId, event: &visualization::Event, recorded: &Recorded) {
+        let (time, user) = (recorded.meta.time, recorded.meta.actor.user());
+        if let visualization::Event::Saved(e) = event {
+            let chart = self.visualizations.entry(id).or_insert_with(|| Visualization {
+                id,
+                name: String::new(),
+                description: None,
+                sql: String::new(),
+                query_id: e.query_id,
+                run_id: None,
+                spec: Value::Null,
+                chart: None,
+                revision: 0,
+                created_at: time,
+                created_by: user,
+                updated_at: time,
+                updated_by: user,
+                deleted_at: None,
+                position: recorded.position,
+            });
+            chart.name.clone_from(&e.name);
+            chart.description.clone_from(&e.description);
+            chart.sql.clone_from(&e.sql);
+            chart.query_id = e.query_id;
+            chart.run_id = e.run_id;
+            chart.spec = e.spec.clone();
+            chart.chart.clone_from(&e.chart);
+            chart.revision += 1;
+        }
+        let Some(chart) = self.visualizations.get_mut(&id) else { return };
+        chart.updated_at = time;
+        chart.updated_by = user;
+        chart.position = recorded.position;
+        match event {
+            visualization::Event::Saved(_) => {}
+            visualization::Event::Renamed(e) => chart.name.clone_from(&e.name),
+            visualization::Event::Described(e) => chart.description = some(&e.description),
+            visualization::Event::Deleted(_) => chart.deleted_at = Some(time),
+            visualization::Event::Restored(e) => {
+                chart.deleted_at = None;
+                chart.name.clone_from(&e.name);
+            }
+        }
+    }
+
+    fn name(&mut self, id: &str, event: &name::Event) {
+        let Some((kind, slug)) = id.split_once('.') else { return };
+        let kinds = [name::Kind::Dataset, name::Kind::Query, name::Kind::Visualization];
+        let Some(kind) = kinds.into_iter().find(|k| k.as_str() == kind) else { return };
+        match event {
+            name::Event::Reserved(e) => {
+                self.names.insert((kind, slug.to_owned()), e.holder);
+            }
+            name::Event::Released(_) => {
+                self.names.remove(&(kind, slug.to_owned()));
+            }
+        }
+    }
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|t| !t.is_empty())
+}

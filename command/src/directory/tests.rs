@@ -1,0 +1,143 @@
+use std::sync::Arc;
+
+use uuid::Uuid;
+use weir_events::{
+    Commit, MemoryLog, NewEvent, Subject,
+    dataset::{Ingested, ReadOptions, Rejected, Upload},
+};
+
+use super::*;
+use crate::{
+    app::Executor,
+    domain::{
+        Ctx,
+        ctx::Seed,
+        dataset::{Change, Complete, Delete, Receive, Reject},
+        spec::ctx,
+    },
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn fresh() -> Ctx {
+    Ctx { seed: Seed::Fresh(Uuid::new_v4()), ..ctx() }
+}
+
+fn receive(id: u128, name: &str) -> Receive {
+    Receive {
+        id: DatasetId(Uuid::from_u128(id)),
+        name: name.to_owned(),
+        description: None,
+        upload: Upload {
+            blob: "uploads/a".to_owned(),
+            bytes: 1,
+            sha256: String::new(),
+            file_name: None,
+            content_type: None,
+        },
+        options: ReadOptions::default(),
+    }
+}
+
+fn ingested() -> Ingested {
+    Ingested {
+        version: 1,
+        table: "tables/a".to_owned(),
+        table_bytes: 1,
+        rows: 1,
+        columns: Vec::new(),
+        format: "csv".to_owned(),
+        options: ReadOptions::default(),
+        elapsed_ms: 1,
+    }
+}
+
+#[tokio::test]
+async fn follows_a_dataset_through_its_life() {
+    let log = Arc::new(MemoryLog::new());
+    let executor = Executor::new(log.clone());
+    let command = receive(1, "Flights 2013");
+    let (id, workspace) = (command.id, ctx().workspace);
+    executor.execute(&id, &command, &fresh()).await.unwrap();
+
+    // What was there before the start is there after it.
+    let directory = Directory::start(log.as_ref()).await.unwrap();
+    assert_eq!(directory.table(workspace, "flights 2013"), Some(Named::Ingesting("Flights 2013".to_owned())));
+    assert_eq!(directory.name_holder(workspace, Kind::Dataset, "FLIGHTS 2013"), Some(id.0));
+
+    let waiting = directory.clone();
+    let settled = tokio::spawn(async move { waiting.settled(workspace, id, SECOND * 10).await });
+    let done = executor.execute(&id, &Complete(ingested()), &fresh()).await.unwrap();
+    assert_eq!(settled.await.unwrap().unwrap().status(), Status::Ready);
+    assert!(directory.wait_for(done.position, SECOND).await);
+    assert!(matches!(directory.table(workspace, "FLIGHTS 2013"), Some(Named::Ready(_))));
+    assert_eq!(directory.table(WorkspaceId(Uuid::nil()), "flights 2013"), None, "another workspace");
+
+    let rename = Change { id, name: Some("trips".to_owned()), description: None };
+    let done = executor.execute(&id, &rename, &fresh()).await.unwrap();
+    assert!(directory.wait_for(done.position, SECOND).await);
+    assert_eq!(directory.table(workspace, "flights 2013"), None);
+    assert!(directory.table(workspace, "trips").is_some());
+
+    let done = executor.execute(&id, &Delete { id }, &fresh()).await.unwrap();
+    assert!(directory.wait_for(done.position, SECOND).await);
+    assert_eq!(directory.table(workspace, "trips"), None);
+    assert_eq!(directory.dataset(workspace, id).unwrap().status(), Status::Deleted);
+    assert_eq!(directory.position(), log.head().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_rejected_dataset_has_no_table_and_no_name() {
+    let log = Arc::new(MemoryLog::new());
+    let executor = Executor::new(log.clone());
+    let directory = Directory::start(log.as_ref()).await.unwrap();
+    let command = receive(1, "flights");
+    let (id, workspace) = (command.id, ctx().workspace);
+    executor.execute(&id, &command, &fresh()).await.unwrap();
+    let reason = Rejected {
+        version: 1,
+        code: "no_rows".to_owned(),
+        detail: String::new(),
+        row: None,
+        column: None,
+        found: None,
+    };
+    let done = executor.execute(&id, &Reject { id, reason }, &fresh()).await.unwrap();
+    assert!(directory.wait_for(done.position, SECOND).await);
+    assert_eq!(directory.dataset(workspace, id).unwrap().status(), Status::Rejected);
+    assert_eq!(directory.table(workspace, "flights"), None);
+    assert_eq!(directory.name_holder(workspace, Kind::Dataset, "flights"), None);
+    let again = receive(2, "flights");
+    executor.execute(&again.id, &again, &fresh()).await.unwrap();
+}
+
+#[tokio::test]
+async fn knows_who_is_where() {
+    use weir_events::{member, workspace};
+    let log = Arc::new(MemoryLog::new());
+    let cx = fresh();
+    let user = UserId(Uuid::from_u128(1));
+    let event = |n, subject, event| NewEvent { subject, meta: cx.metadata(n, 0), event };
+    let created = workspace::Created { name: "Ada's".to_owned(), owner: user, personal: true };
+    let added = member::Added { role: Role::Owner };
+    let commit = Commit::new()
+        .event(event(0, Subject::workspace(cx.workspace), created.into()))
+        .event(event(1, Subject::member(cx.workspace, user), added.into()));
+    log.append(commit).await.unwrap();
+    let directory = Directory::start(log.as_ref()).await.unwrap();
+    assert_eq!(directory.role(user, cx.workspace).await.unwrap(), Some(Role::Owner));
+    assert_eq!(directory.workspaces_of(user).len(), 1);
+    assert_eq!(directory.members(cx.workspace).len(), 1);
+
+    let removed = event(2, Subject::member(cx.workspace, user), member::Removed {}.into());
+    let at = log.append(Commit::new().event(removed)).await.unwrap();
+    assert!(directory.wait_for(at.last, SECOND).await);
+    assert_eq!(directory.role(user, cx.workspace).await.unwrap(), None);
+    assert!(directory.workspaces_of(user).is_empty());
+}
+
+#[tokio::test]
+async fn waits_only_so_long() {
+    let directory = Directory::start(&MemoryLog::new()).await.unwrap();
+    assert!(!directory.wait_for(Position(1), Duration::from_millis(5)).await);
+}

@@ -1,0 +1,239 @@
+//! Rows as they leave: JSON, CSV, Parquet or Arrow, by the Accept header.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderName, HeaderValue},
+};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use weir_engine::{Answer, EncodeError};
+use weir_events::query::Source;
+use weir_infra::http::{Code, Problem};
+
+use crate::app::queries::Ran;
+
+/// Which tier served an answer.
+pub(super) const CACHE: HeaderName = HeaderName::from_static("weir-cache");
+/// The run, where the body has no place for it.
+pub(super) const RUN: HeaderName = HeaderName::from_static("weir-run-id");
+/// The pattern, where the body has no place for it.
+pub(super) const QUERY: HeaderName = HeaderName::from_static("weir-query-id");
+/// Whether rows were cut off, where the body has no place for it.
+pub(super) const TRUNCATED: HeaderName = HeaderName::from_static("weir-truncated");
+
+/// A form of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// With everything around them.
+    Json,
+    /// UTF-8 with a header.
+    Csv,
+    /// A file.
+    Parquet,
+    /// An IPC stream.
+    Arrow,
+}
+
+impl Format {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Json, "application/json"),
+        (Self::Csv, "text/csv"),
+        (Self::Parquet, "application/vnd.apache.parquet"),
+        (Self::Arrow, "application/vnd.apache.arrow.stream"),
+    ];
+
+    /// The form that the caller likes best.
+    pub(super) fn wanted(req: &HttpRequest) -> Result<Self, Problem> {
+        let values = req.headers().get_all(header::ACCEPT).filter_map(|v| v.to_str().ok());
+        Self::best(&values.collect::<Vec<_>>().join(","))
+    }
+
+    fn best(accept: &str) -> Result<Self, Problem> {
+        if accept.trim().is_empty() {
+            return Ok(Self::Json);
+        }
+        let mut best: Option<(f32, Self)> = None;
+        for part in accept.split(',') {
+            let mut parameters = part.split(';').map(str::trim);
+            let range = parameters.next().unwrap_or_default().to_ascii_lowercase();
+            let q = parameters.find_map(|p| p.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+            let fits = |media: &str| match range.strip_suffix("/*") {
+                Some("*") => true,
+                Some(kind) => media.starts_with(kind) && media[kind.len()..].starts_with('/'),
+                None => media == range,
+            };
+            let found = Self::ALL.iter().find(|(_, media)| fits(media)).map(|(format, _)| *format);
+            if let Some(format) = found
+                && q > best.map_or(0.0, |(q, _)| q)
+            {
+                best = Some((q, format));
+            }
+        }
+        best.map(|(_, format)| format).ok_or_else(|| {
+            let all = Self::ALL.map(|(_, media)| media).join(", ");
+            Problem::new(Code::NotAcceptable, format!("Rows can be had as {all}."))
+        })
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+        }
+    }
+}
+
+/// A column of an answer.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = AnswerColumn)]
+pub(super) struct ColumnView {
+    /// Its name; two columns may share one.
+    name: String,
+    /// `int`, `float`, `decimal`, `bool`, `date`, `time`, `timestamp`, `timestamptz`, `interval`,
+    /// `text`, `list`, `struct` or `binary`.
+    #[serde(rename = "type")]
+    data_type: String,
+}
+
+/// Which tier served an answer.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = AnswerCache)]
+pub(super) struct CacheView {
+    /// Whether it came from a cache.
+    hit: bool,
+    /// Which: 1 is memory; null where it was computed.
+    tier: Option<u8>,
+}
+
+/// A version of a dataset that was read.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = AnswerSource)]
+pub(super) struct SourceView {
+    /// The dataset.
+    id: Uuid,
+    /// Its name at that time.
+    name: String,
+    /// The version.
+    version: u32,
+}
+
+impl From<&Source> for SourceView {
+    fn from(s: &Source) -> Self {
+        Self { id: s.id.0, name: s.name.clone(), version: s.version }
+    }
+}
+
+/// The rows of an answer and what is known of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Rows {
+    /// The columns, in order.
+    columns: Vec<ColumnView>,
+    /// The rows, each an array of values in column order. Decimals are text, so that no digit is
+    /// lost.
+    #[schema(value_type = Vec<Vec<Object>>)]
+    rows: Vec<Vec<Value>>,
+    /// How many rows.
+    row_count: u64,
+    /// Whether a limit cut rows off.
+    truncated: bool,
+}
+
+impl Rows {
+    fn of(answer: &Answer) -> Result<Self, EncodeError> {
+        let columns =
+            answer.columns().into_iter().map(|c| ColumnView { name: c.name, data_type: c.data_type });
+        Ok(Self {
+            columns: columns.collect(),
+            rows: answer.to_json_rows()?,
+            row_count: answer.rows,
+            truncated: answer.truncated,
+        })
+    }
+}
+
+/// How an answer was served.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Served {
+    /// From where.
+    cache: CacheView,
+    /// What was read.
+    datasets: Vec<SourceView>,
+}
+
+impl From<&Ran> for Served {
+    fn from(ran: &Ran) -> Self {
+        Self {
+            cache: CacheView { hit: ran.tier.is_some(), tier: ran.tier },
+            datasets: ran.sources.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// Writes rows in a form; `json` puts them into the body that the endpoint has. Off the threads
+/// that serve requests, since that can take a while.
+pub(super) async fn respond<T: Serialize>(
+    format: Format,
+    answer: &Arc<Answer>,
+    json: impl FnOnce(Rows) -> T + Send + 'static,
+) -> Result<HttpResponse, Problem> {
+    let shared = answer.clone();
+    let body = tokio::task::spawn_blocking(move || -> Result<Bytes, Problem> {
+        let failed = |e: EncodeError| Problem::internal(e);
+        Ok(match format {
+            Format::Json => {
+                let rows = Rows::of(&shared).map_err(failed)?;
+                serde_json::to_vec(&json(rows)).map_err(Problem::internal)?
+            }
+            Format::Csv => shared.to_csv().map_err(failed)?,
+            Format::Parquet => shared.to_parquet().map_err(failed)?,
+            Format::Arrow => shared.to_arrow_stream().map_err(failed)?,
+        }
+        .into())
+    })
+    .await
+    .map_err(Problem::internal)??;
+    let mut response = HttpResponse::Ok().content_type(format.media_type()).body(body);
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    headers.insert(TRUNCATED, HeaderValue::from_static(if answer.truncated { "true" } else { "false" }));
+    Ok(response)
+}
+
+/// Says which tier served the answer.
+pub(super) fn cache_header(response: &mut HttpResponse, tier: Option<u8>) {
+    let value = match tier {
+        None => HeaderValue::from_static("miss"),
+        Some(1) => HeaderValue::from_static("hit; tier=1"),
+        Some(_) => HeaderValue::from_static("hit"),
+    };
+    response.headers_mut().insert(CACHE, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn best(accept: &str) -> Option<Format> {
+        Format::best(accept).ok()
+    }
+
+    #[test]
+    fn the_form_is_negotiated() {
+        assert_eq!(best(""), Some(Format::Json));
+        assert_eq!(best("*/*"), Some(Format::Json));
+        assert_eq!(best("text/csv"), Some(Format::Csv));
+        assert_eq!(best("application/json;q=0.5, text/csv"), Some(Format::Csv));
+        assert_eq!(best("text/html, application/vnd.apache.parquet;q=0.9"), Some(Format::Parquet));
+        assert_eq!(best("application/vnd.apache.arrow.stream"), Some(Format::Arrow));
+        assert_eq!(best("text/*"), Some(Format::Csv));
+        assert_eq!(best("text/html"), None);
+        assert_eq!(best("text/csv;q=0"), None);
+    }
+}

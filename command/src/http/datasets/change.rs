@@ -1,0 +1,84 @@
+//! `PATCH /api/v1/datasets/{id}`
+
+use actix_web::{HttpResponse, http::StatusCode, web::Data};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use weir_events::DatasetId;
+use weir_infra::{
+    auth::{Caller, Editor},
+    http::{Json, Path, Problem, RequestContext, command_answer},
+};
+
+use crate::{
+    app::{App, context},
+    domain::dataset::Change,
+    http::common::nullable,
+};
+
+/// What is to change; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeDataset {
+    /// The new name.
+    #[serde(default)]
+    name: Option<String>,
+    /// The new description; empty or null takes it away.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>)]
+    description: Option<Option<String>>,
+}
+
+/// A dataset's name and description after a change.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChangedDataset {
+    /// The dataset.
+    id: Uuid,
+    /// Its name.
+    name: String,
+    /// Its description.
+    description: Option<String>,
+    /// Where the event log has the change.
+    position: u64,
+}
+
+/// Rename or describe a dataset
+///
+/// The old name is free again at once. Queries that are saved go by names, so they may need the new
+/// one.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/datasets/{id}",
+    tag = "datasets",
+    operation_id = "change_dataset",
+    params(("id" = Uuid, Path, description = "The dataset")),
+    request_body = ChangeDataset,
+    responses(
+        (status = 200, description = "Changed", body = ChangedDataset),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`role_too_low`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`dataset_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`name_taken`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_body`, `invalid_value`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`log_unavailable`", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn change(
+    caller: Caller<Editor>,
+    app: Data<App>,
+    request: RequestContext,
+    Path(id): Path<Uuid>,
+    Json(body): Json<ChangeDataset>,
+) -> Result<HttpResponse, Problem> {
+    let command = Change {
+        id: DatasetId(id),
+        name: body.name,
+        description: body.description.map(Option::unwrap_or_default),
+    };
+    let done = app.execute(&command.id, &command, &context(&caller, &request)).await?;
+    let labels = done.reply;
+    let view =
+        ChangedDataset { id, name: labels.name, description: labels.description, position: done.position.0 };
+    Ok(command_answer(StatusCode::OK, &view, done.position))
+}

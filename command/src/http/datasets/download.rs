@@ -1,0 +1,75 @@
+//! `GET /api/v1/datasets/{id}/download`
+
+use actix_web::{
+    HttpResponse,
+    body::SizedStream,
+    http::header::{Charset, ContentDisposition, DispositionParam, DispositionType, ExtendedValue},
+    web::Data,
+};
+use futures::TryStreamExt;
+use object_store::{ObjectStoreExt, path::Path as Key};
+use uuid::Uuid;
+use weir_infra::{
+    auth::{Caller, Viewer},
+    http::{Code, MinPosition, Path, Problem, position_header},
+};
+
+use super::there;
+use crate::{app::App, http::common::fresh};
+
+/// Get the file as it was uploaded
+///
+/// Byte for byte, also where it could not be read.
+#[utoipa::path(
+    get,
+    path = "/api/v1/datasets/{id}/download",
+    tag = "datasets",
+    operation_id = "download_dataset",
+    params(("id" = Uuid, Path, description = "The dataset")),
+    responses(
+        (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`dataset_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`storage_unavailable`, `not_caught_up`", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn download(
+    caller: Caller<Viewer>,
+    app: Data<App>,
+    Path(id): Path<Uuid>,
+    position: MinPosition,
+) -> Result<HttpResponse, Problem> {
+    fresh(&app, position).await?;
+    let at = app.directory().position();
+    let dataset = there(&app, caller.workspace, id)?;
+    let key = Key::parse(&dataset.upload.blob).map_err(Problem::internal)?;
+    let found = app.blobs().get(&key).await.map_err(|e| {
+        Problem::new(Code::StorageUnavailable, "The file cannot be read at the moment.").cause(e)
+    })?;
+    let size = found.meta.size;
+    let body = SizedStream::new(size, found.into_stream().map_err(std::io::Error::other));
+    let name = dataset.upload.file_name.clone().unwrap_or_else(|| dataset.name.clone());
+    let mut response = HttpResponse::Ok()
+        // Never what the uploader called it: a browser must not run what someone else uploaded.
+        .content_type("application/octet-stream")
+        .insert_header(attachment(&name))
+        .insert_header(("x-content-type-options", "nosniff"))
+        .insert_header(("weir-sha256", dataset.upload.sha256.as_str()))
+        .body(body);
+    position_header(&mut response, at);
+    Ok(response)
+}
+
+fn attachment(name: &str) -> ContentDisposition {
+    let clean: String = name.chars().filter(|c| !c.is_control() && !matches!(c, '/' | '\\' | '"')).collect();
+    let value = ExtendedValue {
+        charset: Charset::Ext("UTF-8".to_owned()),
+        language_tag: None,
+        value: clean.into_bytes(),
+    };
+    ContentDisposition {
+        disposition: DispositionType::Attachment,
+        parameters: vec![DispositionParam::FilenameExt(value)],
+    }
+}

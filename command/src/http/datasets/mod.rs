@@ -1,0 +1,49 @@
+//! Datasets: uploaded, renamed, described, deleted, restored; looked into and taken out again.
+
+mod change;
+mod delete;
+mod download;
+mod file_name;
+mod form;
+mod preview;
+mod restore;
+mod upload;
+mod view;
+
+use actix_web::web;
+use utoipa::OpenApi;
+use uuid::Uuid;
+use weir_events::{DatasetId, WorkspaceId};
+use weir_infra::http::{Code, Problem};
+
+use crate::{app::App, directory::Dataset};
+
+/// The routes. Each guards its method, so that other methods of a path may be served elsewhere.
+pub fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/api/v1/datasets", web::post().to(upload::upload))
+        .route("/api/v1/datasets/{id}", web::patch().to(change::change))
+        .route("/api/v1/datasets/{id}", web::delete().to(delete::delete))
+        .route("/api/v1/datasets/{id}/restore", web::post().to(restore::restore))
+        .route("/api/v1/datasets/{id}/preview", web::get().to(preview::preview))
+        .route("/api/v1/datasets/{id}/download", web::get().to(download::download));
+}
+
+/// The routes' part of the API's description.
+#[derive(Debug, OpenApi)]
+#[openapi(paths(
+    upload::upload,
+    change::change,
+    delete::delete,
+    restore::restore,
+    preview::preview,
+    download::download
+))]
+pub struct Documentation;
+
+/// A dataset that is there: not deleted.
+fn there(app: &App, workspace: WorkspaceId, id: Uuid) -> Result<Dataset, Problem> {
+    let dataset = app.directory().dataset(workspace, DatasetId(id)).filter(|d| d.deleted_at.is_none());
+    dataset.ok_or_else(|| {
+        Problem::new(Code::DatasetNotFound, format!("There is no dataset {id} in this workspace."))
+    })
+}

@@ -1,0 +1,47 @@
+//! `PATCH /api/v1/queries/{query_id}`
+
+use actix_web::{HttpResponse, http::StatusCode, web::Data};
+use uuid::Uuid;
+use weir_events::QueryId;
+use weir_infra::{
+    auth::{Caller, Editor},
+    http::{Json, Path, Problem, RequestContext, command_answer},
+};
+
+use super::{QueryName, SavedQuery};
+use crate::{
+    app::{App, context},
+    domain::query::Rename,
+};
+
+/// Rename a saved query
+#[utoipa::path(
+    patch,
+    path = "/api/v1/queries/{query_id}",
+    tag = "queries",
+    operation_id = "rename_query",
+    params(("query_id" = Uuid, Path, description = "The query")),
+    request_body = QueryName,
+    responses(
+        (status = 200, description = "Renamed", body = SavedQuery),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`role_too_low`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`query_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`name_taken`, `query_not_saved`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_body`, `invalid_value`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`log_unavailable`", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn rename(
+    caller: Caller<Editor>,
+    app: Data<App>,
+    request: RequestContext,
+    Path(query_id): Path<Uuid>,
+    Json(body): Json<QueryName>,
+) -> Result<HttpResponse, Problem> {
+    let command = Rename { id: QueryId(query_id), name: body.name };
+    let done = app.execute(&command.id, &command, &context(&caller, &request)).await?;
+    let view = SavedQuery { query_id, name: done.reply, position: done.position.0 };
+    Ok(command_answer(StatusCode::OK, &view, done.position))
+}
