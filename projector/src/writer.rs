@@ -17,10 +17,8 @@ use crate::{
 
 /// What holds for the whole session. The plans of the projections' statements must never depend
 /// on statistics: each looks a few thousand rows up by primary key, in tables of any size, and a
-/// plan made while a table was empty must serve when it is not. A commit need not wait for the
-/// disk: rows that are lost in a crash are lost together with their checkpoint and folded again.
+/// plan made while a table was empty must serve when it is not.
 const SESSION: &str = "
-    SET synchronous_commit = off;
     SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off;
     SET enable_hashjoin = off;
@@ -28,6 +26,11 @@ const SESSION: &str = "
     SET jit = off;
     SET TimeZone = 'UTC';
     SET idle_in_transaction_session_timeout = '60s'";
+
+/// Fresh tables that nobody reads yet need not wait for the disk with every batch: the commit that
+/// swaps them in waits for all of it. Live ones do wait, so that what has once been read is there
+/// after a crash, too.
+const FRESH: &str = "SET synchronous_commit = off";
 
 const FENCE: &str = "SELECT epoch FROM projector.runner WHERE schema = $1 FOR UPDATE";
 
@@ -71,6 +74,7 @@ impl Writer {
             let mut client = store::detached(pool).await?;
             client.batch_execute(SESSION).await?;
             if tables == Tables::Fresh {
+                client.batch_execute(FRESH).await?;
                 store::register(&*client, schema).await?;
             }
             let Some(epoch) = store::lead(&client, schema).await? else { return Ok(None) };

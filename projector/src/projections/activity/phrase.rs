@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
-use weir_events::{Event, Recorded, dataset, member, query, visualization, workspace};
+use serde::Serialize;
+use serde_json::Value;
+use weir_events::{Event, Recorded, RunId, dataset, member, query, visualization, workspace};
+
+use crate::projections::json;
 
 /// `before` + name + `after`, or `unnamed` where the subject has no name.
 pub(super) struct Phrase<'e> {
@@ -36,15 +39,25 @@ fn renamed<'e>(to: &'e str, thing: &str) -> Phrase<'e> {
         before: "renamed ",
         after: format!(" to {to}").into(),
         unnamed: format!("renamed a {thing} to {to}").into(),
-        detail: json!({ "to": to }).to_string(),
+        detail: serde_json::json!({ "to": to }).to_string(),
         naming: Naming::Becomes(Some(to)),
     }
+}
+
+/// The detail of a run. A type of its own, since most events are runs.
+#[derive(Serialize)]
+struct Run<'e> {
+    run_id: RunId,
+    rows: u64,
+    elapsed_ms: f64,
+    cache_tier: Option<u8>,
+    datasets: Vec<&'e str>,
 }
 
 pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
     match &event.event {
         Event::Workspace(workspace::Event::Created(e)) => {
-            named(Naming::Is(&e.name), "created the workspace ", "created a workspace", json!({}))
+            named(Naming::Is(&e.name), "created the workspace ", "created a workspace", serde_json::json!({}))
         }
         Event::Workspace(workspace::Event::Renamed(e)) => renamed(&e.name, "workspace"),
         Event::Member(e) => member(event, e),
@@ -52,7 +65,7 @@ pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
         Event::Query(e) => query(e),
         Event::Visualization(e) => visualization(e),
         // Not told: a reservation only accompanies what is.
-        Event::Name(_) => named(Naming::Never, "", "", json!({})),
+        Event::Name(_) => named(Naming::Never, "", "", serde_json::json!({})),
     }
 }
 
@@ -62,14 +75,14 @@ fn member(event: &Recorded, happened: &member::Event) -> Phrase<'static> {
         member::Event::Added(e) => {
             let role = e.role.as_str();
             let verb = if themselves { "joined" } else { "added a member" };
-            (format!("{verb} as {role}"), json!({ "role": role }))
+            (format!("{verb} as {role}"), serde_json::json!({ "role": role }))
         }
         member::Event::RoleChanged(e) => {
             let role = e.role.as_str();
-            (format!("made a member {role}"), json!({ "role": role }))
+            (format!("made a member {role}"), serde_json::json!({ "role": role }))
         }
         member::Event::Removed(_) => {
-            (if themselves { "left" } else { "removed a member" }.to_owned(), json!({}))
+            (if themselves { "left" } else { "removed a member" }.to_owned(), serde_json::json!({}))
         }
     };
     Phrase {
@@ -84,8 +97,7 @@ fn member(event: &Recorded, happened: &member::Event) -> Phrase<'static> {
 fn dataset(happened: &dataset::Event) -> Phrase<'_> {
     match happened {
         dataset::Event::Uploaded(e) => {
-            let detail =
-                json!({ "version": e.version, "bytes": e.upload.bytes, "file_name": e.upload.file_name });
+            let detail = serde_json::json!({ "version": e.version, "bytes": e.upload.bytes, "file_name": e.upload.file_name });
             let before = if e.version > 1 { "uploaded a new version of " } else { "uploaded " };
             named(Naming::Is(&e.name), before, "uploaded a dataset", detail)
         }
@@ -96,7 +108,7 @@ fn dataset(happened: &dataset::Event) -> Phrase<'_> {
                 before: "read ",
                 unnamed: format!("read a dataset{size}").into(),
                 after: size.into(),
-                detail: json!({
+                detail: serde_json::json!({
                     "version": e.version, "rows": rows, "columns": columns, "elapsed_ms": e.elapsed_ms,
                 })
                 .to_string(),
@@ -107,7 +119,7 @@ fn dataset(happened: &dataset::Event) -> Phrase<'_> {
             before: "could not read ",
             after: format!(": {}", e.detail).into(),
             unnamed: format!("could not read a dataset: {}", e.detail).into(),
-            detail: json!({
+            detail: serde_json::json!({
                 "version": e.version, "code": e.code, "detail": e.detail,
                 "row": e.row, "column": e.column, "found": e.found,
             })
@@ -115,12 +127,17 @@ fn dataset(happened: &dataset::Event) -> Phrase<'_> {
             naming: Naming::Stays,
         },
         dataset::Event::Renamed(e) => renamed(&e.name, "dataset"),
-        dataset::Event::Described(e) => {
-            named(Naming::Stays, "described ", "described a dataset", json!({ "description": e.description }))
+        dataset::Event::Described(e) => named(
+            Naming::Stays,
+            "described ",
+            "described a dataset",
+            serde_json::json!({ "description": e.description }),
+        ),
+        dataset::Event::Deleted(_) => {
+            named(Naming::Stays, "deleted ", "deleted a dataset", serde_json::json!({}))
         }
-        dataset::Event::Deleted(_) => named(Naming::Stays, "deleted ", "deleted a dataset", json!({})),
         dataset::Event::Restored(e) => {
-            named(Naming::Is(&e.name), "restored ", "restored a dataset", json!({}))
+            named(Naming::Is(&e.name), "restored ", "restored a dataset", serde_json::json!({}))
         }
     }
 }
@@ -129,24 +146,22 @@ fn query(happened: &query::Event) -> Phrase<'_> {
     match happened {
         query::Event::Executed(e) => {
             let datasets: Vec<&str> = e.datasets.iter().map(|d| d.name.as_str()).collect();
-            let detail = json!({
-                "run_id": e.run_id, "rows": e.rows, "elapsed_ms": e.elapsed_ms, "cache_tier": e.cache_tier,
-                "datasets": datasets,
+            let unnamed = if datasets.is_empty() {
+                "ran a query".into()
+            } else {
+                format!("ran a query over {}", datasets.join(", ")).into()
+            };
+            let detail = json(&Run {
+                run_id: e.run_id,
+                rows: e.rows,
+                elapsed_ms: e.elapsed_ms,
+                cache_tier: e.cache_tier,
+                datasets,
             });
-            Phrase {
-                before: "ran ",
-                after: "".into(),
-                unnamed: if datasets.is_empty() {
-                    "ran a query".into()
-                } else {
-                    format!("ran a query over {}", datasets.join(", ")).into()
-                },
-                detail: detail.to_string(),
-                naming: Naming::Stays,
-            }
+            Phrase { before: "ran ", after: "".into(), unnamed, detail, naming: Naming::Stays }
         }
         query::Event::Failed(e) => {
-            let detail = json!({
+            let detail = serde_json::json!({
                 "run_id": e.run_id, "code": e.code, "detail": e.detail, "elapsed_ms": e.elapsed_ms,
             });
             Phrase {
@@ -154,26 +169,36 @@ fn query(happened: &query::Event) -> Phrase<'_> {
                 ..named(Naming::Stays, "ran ", "ran a query, which failed", detail)
             }
         }
-        query::Event::Saved(e) => named(Naming::Is(&e.name), "saved the query ", "saved a query", json!({})),
+        query::Event::Saved(e) => {
+            named(Naming::Is(&e.name), "saved the query ", "saved a query", serde_json::json!({}))
+        }
         query::Event::Renamed(e) => renamed(&e.name, "query"),
         query::Event::Unsaved(_) => {
-            named(Naming::Becomes(None), "gave up the query ", "gave up a query", json!({}))
+            named(Naming::Becomes(None), "gave up the query ", "gave up a query", serde_json::json!({}))
         }
     }
 }
 
 fn visualization(happened: &visualization::Event) -> Phrase<'_> {
     match happened {
-        visualization::Event::Saved(e) => {
-            named(Naming::Is(&e.name), "saved the chart ", "saved a chart", json!({ "query_id": e.query_id }))
-        }
+        visualization::Event::Saved(e) => named(
+            Naming::Is(&e.name),
+            "saved the chart ",
+            "saved a chart",
+            serde_json::json!({ "query_id": e.query_id }),
+        ),
         visualization::Event::Renamed(e) => renamed(&e.name, "chart"),
-        visualization::Event::Described(e) => {
-            named(Naming::Stays, "described ", "described a chart", json!({ "description": e.description }))
+        visualization::Event::Described(e) => named(
+            Naming::Stays,
+            "described ",
+            "described a chart",
+            serde_json::json!({ "description": e.description }),
+        ),
+        visualization::Event::Deleted(_) => {
+            named(Naming::Stays, "deleted ", "deleted a chart", serde_json::json!({}))
         }
-        visualization::Event::Deleted(_) => named(Naming::Stays, "deleted ", "deleted a chart", json!({})),
         visualization::Event::Restored(e) => {
-            named(Naming::Is(&e.name), "restored ", "restored a chart", json!({}))
+            named(Naming::Is(&e.name), "restored ", "restored a chart", serde_json::json!({}))
         }
     }
 }
