@@ -8,6 +8,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod command;
 mod doctor;
 mod events;
 mod lifecycle;
@@ -42,6 +43,8 @@ struct Cli {
 enum Role {
     /// Run everything: the servers as children where none are given, projector, API
     Up,
+    /// Run the write side only, against given servers
+    Command,
     /// Keep the read models up to date only, against given servers
     Projector,
     /// Run the read side only, against given servers
@@ -78,7 +81,7 @@ fn start() -> anyhow::Result<()> {
         return openapi::run();
     }
     let mut settings = Settings::resolve(cli.options, cli.config.as_deref())?;
-    let serves = matches!(cli.role, Role::Up | Role::Projector | Role::QueryApi);
+    let serves = matches!(cli.role, Role::Up | Role::Command | Role::Projector | Role::QueryApi);
     if !serves && settings.telemetry.level == settings::LOG_LEVEL {
         // A short command answers on standard output; what went on while it did is of no interest.
         "warn".clone_into(&mut settings.telemetry.level);
@@ -89,6 +92,7 @@ fn start() -> anyhow::Result<()> {
         let mut signals = Signals::listen()?;
         match cli.role {
             Role::Up => up::run(&settings, &mut signals).await,
+            Role::Command => command::run(&settings, &mut signals).await,
             Role::Projector => projector::run(&settings, &mut signals).await,
             Role::QueryApi => query_api::run(&settings, &mut signals).await,
             Role::Migrate => migrate::run(&settings, &mut signals).await,

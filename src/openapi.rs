@@ -8,7 +8,9 @@ use crate::web::{Routes, say};
 
 /// The routes of all roles in one document.
 pub(crate) fn document() -> utoipa::openapi::OpenApi {
-    weir_query_api::openapi()
+    let mut document = weir_command::openapi();
+    document.merge(weir_query_api::openapi());
+    document
 }
 
 /// `/openapi.json` and `/docs`.

@@ -4,6 +4,13 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use chrono::Utc;
+use weir_command::{
+    Directory,
+    accounts::{self, Accounts},
+    app::Executor,
+    process::ingest,
+};
+use weir_engine::Engine;
 use weir_events::EventLog;
 use weir_infra::{
     auth::{Authenticator, Memberships, PostgresApiKeys, Revocations, SigningKey},
@@ -103,6 +110,62 @@ impl Parts {
         Ok(Arc::new(move |config| weir_query_api::routes(config, state.clone())))
     }
 
+    /// What commands know of the workspaces: who is in them, and what is called how.
+    pub(crate) async fn directory(&self, lifecycle: &Lifecycle) -> anyhow::Result<Directory> {
+        let directory = Directory::start(&*self.log).await.context("the event log cannot be read")?;
+        let (watched, stop) = (directory.clone(), lifecycle.inner());
+        lifecycle.spawn_inner("the directory", async move {
+            tokio::select! {
+                error = watched.ended() => Err(error.into()),
+                () = stop.cancelled() => Ok(()),
+            }
+        });
+        Ok(directory)
+    }
+
+    /// The routes of the write side. Its worker reads uploads as a task.
+    pub(crate) fn command_routes(
+        &self,
+        directory: Directory,
+        guards: &Guards,
+        settings: &Settings,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<Routes> {
+        let engine =
+            Engine::new(Arc::clone(&self.blobs), engine_config(settings)).context("the query engine")?;
+        let accounts = Accounts::new(
+            self.pool.clone(),
+            Executor::new(Arc::clone(&self.log)),
+            Arc::new(directory.clone()),
+            guards.authenticator.clone(),
+            &self.key,
+            accounts::Options::default(),
+        );
+        let worker = ingest::Worker::new(
+            ingest::Adapters {
+                client: self.nats.clone(),
+                log: Arc::clone(&self.log),
+                blobs: Arc::clone(&self.blobs),
+                engine: engine.clone(),
+            },
+            ingest::Options::default(),
+            &self.registry,
+        )?;
+        let stop = lifecycle.inner();
+        lifecycle.spawn_inner("the ingest worker", async move {
+            worker.run(stop).await;
+            Ok(())
+        });
+        let adapters = weir_command::Adapters {
+            log: Arc::clone(&self.log),
+            blobs: Arc::clone(&self.blobs),
+            engine,
+            directory,
+        };
+        let app = weir_command::App::new(adapters, command_config(settings), &self.registry)?;
+        Ok(Arc::new(move |config| weir_command::routes(config, app.clone(), accounts.clone())))
+    }
+
     /// Keeps the read models up to date, as a task.
     pub(crate) fn project(&self, lifecycle: &Lifecycle) -> anyhow::Result<()> {
         let projector = weir_projector::Runtime::new(
@@ -115,6 +178,30 @@ impl Parts {
         let stop = lifecycle.inner();
         lifecycle.spawn_inner("the projector", async move { Ok(projector.run(stop).await?) });
         Ok(())
+    }
+}
+
+fn engine_config(settings: &Settings) -> weir_engine::Config {
+    weir_engine::Config {
+        memory_bytes: settings.limits.engine_memory,
+        spill_bytes: settings.limits.engine_spill,
+        spill_dir: settings.data_dir.join("spill"),
+        ..weir_engine::Config::default()
+    }
+}
+
+fn command_config(settings: &Settings) -> weir_command::Config {
+    let limits = &settings.limits;
+    weir_command::Config {
+        upload_bytes: limits.upload_bytes,
+        concurrent_queries: limits.query_concurrency,
+        query_time: limits.query_time,
+        query_memory: limits.query_memory,
+        default_rows: limits.query_rows.min(limits.query_max_rows),
+        max_rows: limits.query_max_rows,
+        answer_bytes: limits.query_bytes,
+        cache_bytes: limits.result_cache_bytes,
+        ..weir_command::Config::default()
     }
 }
 

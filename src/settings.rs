@@ -70,17 +70,21 @@ options! {
     query_time: Period = "WEIR_QUERY_TIME",
     /// Memory that one query may use before it spills to disk [default: 256MiB]
     query_memory: Bytes = "WEIR_QUERY_MEMORY",
-    /// Rows in a query's answer; more are cut off [default: 10000]
+    /// Rows in a query's answer where the caller names no limit; more are cut off [default: 10000]
     query_rows: usize = "WEIR_QUERY_ROWS",
+    /// Rows that a caller may ask for at most [default: 100000]
+    query_max_rows: usize = "WEIR_QUERY_MAX_ROWS",
     /// Bytes in a query's answer; more are cut off [default: 64MiB]
     query_bytes: Bytes = "WEIR_QUERY_BYTES",
-    /// Queries of one workspace that run at the same time [default: 8]
+    /// Queries of one workspace that run at the same time [default: 4]
     query_concurrency: usize = "WEIR_QUERY_CONCURRENCY",
     /// Memory that all queries together may use [default: 1GiB]
     engine_memory: Bytes = "WEIR_ENGINE_MEMORY",
     /// Disk that all queries together may spill to [default: 8GiB]
     engine_spill: Bytes = "WEIR_ENGINE_SPILL",
-    /// Memory for answers that are kept ready [default: 64MiB]
+    /// Memory for results of queries that are kept [default: 256MiB]
+    result_cache_bytes: Bytes = "WEIR_RESULT_CACHE_BYTES",
+    /// Memory for answers of the read side that are kept ready [default: 64MiB]
     cache_bytes: Bytes = "WEIR_CACHE_BYTES",
 }
 
@@ -120,10 +124,12 @@ pub(crate) struct Limits {
     pub(crate) query_time: Duration,
     pub(crate) query_memory: usize,
     pub(crate) query_rows: usize,
+    pub(crate) query_max_rows: usize,
     pub(crate) query_bytes: usize,
     pub(crate) query_concurrency: usize,
     pub(crate) engine_memory: usize,
     pub(crate) engine_spill: u64,
+    pub(crate) result_cache_bytes: u64,
     pub(crate) cache_bytes: u64,
 }
 
@@ -175,10 +181,12 @@ impl Settings {
                 query_time: options.query_time.map_or(Duration::from_secs(30), |period| period.0),
                 query_memory: in_memory(options.query_memory, 256 << 20, "query_memory")?,
                 query_rows: options.query_rows.unwrap_or(10_000),
+                query_max_rows: options.query_max_rows.unwrap_or(100_000),
                 query_bytes: in_memory(options.query_bytes, 64 << 20, "query_bytes")?,
-                query_concurrency: options.query_concurrency.unwrap_or(8),
+                query_concurrency: options.query_concurrency.unwrap_or(4),
                 engine_memory: in_memory(options.engine_memory, 1 << 30, "engine_memory")?,
                 engine_spill: options.engine_spill.map_or(8 << 30, |bytes| bytes.0),
+                result_cache_bytes: options.result_cache_bytes.map_or(256 << 20, |bytes| bytes.0),
                 cache_bytes: options.cache_bytes.map_or(64 << 20, |bytes| bytes.0),
             },
             data_dir,
@@ -189,6 +197,7 @@ impl Settings {
             ("database_connections", settings.database_connections),
             ("http_workers", settings.http_workers),
             ("query_rows", settings.limits.query_rows),
+            ("query_max_rows", settings.limits.query_max_rows),
             ("query_concurrency", settings.limits.query_concurrency),
         ] {
             if number == 0 {
@@ -371,7 +380,7 @@ mod tests {
         assert_eq!(settings.limits.query_time, Duration::from_secs(120));
         assert_eq!(settings.limits.upload_bytes, 1 << 30);
         assert_eq!((settings.listen.address.port(), settings.listen.given), (1, true));
-        assert_eq!(settings.limits.query_concurrency, 8);
+        assert_eq!(settings.limits.query_concurrency, 4);
     }
 
     #[test]

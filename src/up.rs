@@ -1,5 +1,7 @@
 //! `weir up`: everything in one process.
 
+use std::sync::Arc;
+
 use crate::{
     lifecycle::{Lifecycle, Signals},
     openapi,
@@ -51,8 +53,12 @@ async fn start(
     let parts = Parts::connect(settings, servers).await?;
     parts.project(lifecycle)?;
     let positions = parts.positions(lifecycle);
-    let memberships = parts.read_memberships(positions.clone());
-    let guards = parts.guards(memberships, settings, lifecycle).await?;
-    let routes = vec![parts.read_routes(positions, settings)?, openapi::routes()?];
+    let directory = parts.directory(lifecycle).await?;
+    let guards = parts.guards(Arc::new(directory.clone()), settings, lifecycle).await?;
+    let routes = vec![
+        parts.command_routes(directory, &guards, settings, lifecycle)?,
+        parts.read_routes(positions, settings)?,
+        openapi::routes()?,
+    ];
     web::serve(bound, guards, routes, settings, lifecycle)
 }

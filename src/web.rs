@@ -85,6 +85,8 @@ pub(crate) fn serve(
     .workers(settings.http_workers)
     .shutdown_timeout(settings.drain_time.as_secs())
     .disable_signals()
+    // A caller who goes away cancels what he asked for.
+    .h1_allow_half_closed(false)
     .listen(bound.listener)
     .context("listen")?
     .run();
