@@ -1,6 +1,9 @@
 //! Tasks, signals, and the end: softly first, then hard.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, anyhow};
 use tokio::{
@@ -124,9 +127,19 @@ impl Lifecycle {
             self.inner_tasks.close();
             wait("work", &self.inner_tasks, Duration::from_secs(10)).await;
         };
+        let asked = Instant::now();
+        let again = async {
+            loop {
+                let signal = signals.next().await;
+                // A terminal and a program around Weir may both pass on the same Ctrl-C.
+                if asked.elapsed() > Duration::from_secs(1) {
+                    return signal;
+                }
+            }
+        };
         tokio::select! {
             () = softly => {}
-            signal = signals.next() => tracing::warn!(signal, "stopping at once"),
+            signal = again => tracing::warn!(signal, "stopping at once"),
         }
         self.inner.cancel();
         result
