@@ -17,13 +17,15 @@ async fn members_may_do_what_their_role_says() {
     let within = |caller: &weir_tests::Caller, method: Method, path: &str| {
         caller.request(method, path).header("weir-workspace", &id)
     };
-    let upload = |caller| within(caller, Method::POST, "/api/v1/datasets?name=t").header("content-type", "text/csv");
+    let upload =
+        |caller| within(caller, Method::POST, "/api/v1/datasets?name=t").header("content-type", "text/csv");
     let refused = upload(&bob).body("a\n1\n").send().await.unwrap();
     let problem = expect(refused, StatusCode::FORBIDDEN).await;
     assert_eq!(problem["code"], "role_too_low");
     let answer = upload(&ada).header("prefer", "wait=30").body("a\n1\n").send().await.unwrap();
     expect(answer, StatusCode::CREATED).await;
-    let answer = within(&bob, Method::POST, "/api/v1/queries").json(&json!({"sql": "SELECT sum(a) AS s FROM t"}));
+    let answer =
+        within(&bob, Method::POST, "/api/v1/queries").json(&json!({"sql": "SELECT sum(a) AS s FROM t"}));
     let answer = expect(answer.send().await.unwrap(), StatusCode::OK).await;
     assert_eq!(answer["rows"], json!([[1]]));
 
@@ -79,7 +81,8 @@ async fn guessing_passwords_is_slowed_down_with_a_time_to_come_back() {
 async fn an_api_key_belongs_to_one_workspace_and_ends_when_deleted() {
     let weir = Weir::start().await;
     let ada = weir.register("ada").await;
-    let made = ada.make("/api/v1/api-keys", &json!({"name": "ci", "role": "viewer"}), StatusCode::CREATED).await;
+    let made =
+        ada.make("/api/v1/api-keys", &json!({"name": "ci", "role": "viewer"}), StatusCode::CREATED).await;
     let mut program = ada.clone();
     program.token = Some(made["key"].as_str().expect("shown once").to_owned());
     program.read("/api/v1/datasets").await;

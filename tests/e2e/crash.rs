@@ -100,14 +100,16 @@ async fn settle(caller: &Caller, n: usize) -> Outcome {
 }
 
 /// Folds the whole stream afresh beside the live read models and compares table by table.
-pub async fn equal_to_a_fresh_fold(weir: &Weir) {
+async fn equal_to_a_fresh_fold(weir: &Weir) {
     let runtime = weir.runtime();
     let text = |key: &str| runtime[key].as_str().unwrap_or_else(|| panic!("{key} in {runtime}")).to_owned();
-    let log = weir_infra::log::JetStreamLog::connect_url(&text("nats_url")).await.expect("the log");
+    let nats = weir_infra::nats::connect(&text("nats_url")).await.expect("NATS");
+    let log = weir_infra::log::JetStreamLog::connect(nats, Default::default()).await.expect("the log");
     let pool = weir_infra::postgres::connect(&text("database_url"), 4).expect("a pool");
-    let head = log.head().await.expect("a head");
-    wait_for(&pool, head.0).await;
-    let differences = weir_projector::verify(Arc::new(log), &pool).await.expect("a fresh fold");
+    let log: Arc<dyn EventLog> = Arc::new(log);
+    wait_for(&pool, log.head().await.expect("a head").0).await;
+    let all = weir_projector::projections::all();
+    let differences = weir_projector::verify(&log, &pool, &all).await.expect("a fresh fold");
     assert!(differences.is_empty(), "{differences:?}");
 }
 
@@ -115,7 +117,8 @@ async fn wait_for(pool: &weir_infra::postgres::Pool, position: u64) {
     let position = i64::try_from(position).expect("it fits");
     for _ in 0..600 {
         let client = pool.get().await.expect("a connection");
-        let row = client.query_one("SELECT min(position) FROM read.checkpoint", &[]).await.expect("a checkpoint");
+        let row =
+            client.query_one("SELECT min(position) FROM read.checkpoint", &[]).await.expect("a checkpoint");
         if row.get::<_, i64>(0) >= position {
             return;
         }

@@ -25,7 +25,11 @@ fn the_crate_graph_is_the_committed_one() {
     }
     let found = edges.into_iter().collect::<Vec<_>>().join("\n");
     let committed = fs::read_to_string(root().join("tests/crate-graph.txt")).expect("the committed graph");
-    assert_eq!(found.trim(), committed.trim(), "an arrow between crates changed: say why, then change the file");
+    assert_eq!(
+        found.trim(),
+        committed.trim(),
+        "an arrow between crates changed: say why, then change the file"
+    );
 }
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
@@ -45,9 +49,23 @@ fn the_domain_touches_nothing_outside() {
     sources(&root().join("command/src/domain"), &mut files);
     assert!(files.len() >= 5, "the domain is somewhere else now");
     for (path, text) in files {
-        for word in ["tokio", "async_nats", "postgres", "actix", "reqwest", "Utc::now", "SystemTime", "async fn"] {
+        for word in
+            ["tokio", "async_nats", "postgres", "actix", "reqwest", "Utc::now", "SystemTime", "async fn"]
+        {
             let line = text.lines().position(|l| !l.trim_start().starts_with("//") && l.contains(word));
             assert!(line.is_none(), "{path}:{} has {word}", line.unwrap_or_default() + 1);
         }
     }
+}
+
+#[test]
+fn the_committed_openapi_document_is_what_the_binary_says() {
+    let output = Command::new(weir_tests::binary()).arg("openapi").output().expect("weir runs");
+    let found: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    let committed = fs::read_to_string(root().join("openapi.json")).expect("openapi.json");
+    let committed: Value = serde_json::from_str(&committed).expect("a document");
+    assert!(
+        found == committed,
+        "the API changed: look at the difference after `make generate`, then commit it"
+    );
 }

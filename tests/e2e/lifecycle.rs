@@ -48,7 +48,8 @@ async fn what_a_killed_instance_left_behind_does_not_block_the_next_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_knows_what_is_reachable() {
     let weir = Weir::start().await;
-    let output = Command::new(binary()).arg("doctor").arg("--data-dir").arg(weir.data()).output().await.unwrap();
+    let output =
+        Command::new(binary()).arg("doctor").arg("--data-dir").arg(weir.data()).output().await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout).to_lowercase();
     assert!(output.status.success(), "{text}");
     for word in ["nats", "postgres", "redis", "reachable"] {

@@ -89,7 +89,12 @@ async fn every_route_wants_a_token_and_keeps_workspaces_apart() {
         // Bob asks for Ada's things in his own workspace,
         if path.contains('{') {
             let answer = bob.request(method.clone(), &concrete).json(&body(path)).send().await.unwrap();
-            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{method} {concrete} as Bob: {:?}", answer.text().await);
+            assert_eq!(
+                answer.status(),
+                StatusCode::NOT_FOUND,
+                "{method} {concrete} as Bob: {:?}",
+                answer.text().await
+            );
         } else if *method == Method::GET {
             let answer = bob.get(path).send().await.unwrap();
             assert!(answer.status().is_success(), "GET {path} as Bob: {}", answer.status());
@@ -113,7 +118,10 @@ async fn every_route_wants_a_token_and_keeps_workspaces_apart() {
     assert_eq!(ada.read("/api/v1/api-keys").await["items"].as_array().unwrap().len(), 1);
     let answer = bob.post("/api/v1/queries").json(&json!({"sql": sql})).send().await.unwrap();
     let problem = expect(answer, StatusCode::UNPROCESSABLE_ENTITY).await;
-    assert!(!problem["detail"].as_str().unwrap().contains("did you mean"), "no near names across tenants: {problem}");
+    assert!(
+        !problem["detail"].as_str().unwrap().contains("did you mean"),
+        "no near names across tenants: {problem}"
+    );
 }
 
 /// The path with Ada's ids in it: each placeholder takes the id of the collection before it.

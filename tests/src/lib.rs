@@ -160,6 +160,10 @@ async fn launch(data: &Path, env: &[(String, String)]) -> (Child, String, tokio:
     let mut child = Command::new(binary())
         .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data)
+        .env(
+            "WEIR_BIN_DIR",
+            std::env::var_os("WEIR_BIN_DIR").unwrap_or_else(|| root().join(".weir/bin").into()),
+        )
         .envs(env.iter().map(|(k, v)| (k, v)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -271,5 +275,9 @@ pub async fn expect(answer: Response, status: StatusCode) -> Value {
     let (was, url) = (answer.status(), answer.url().clone());
     let text = answer.text().await.unwrap_or_default();
     assert_eq!(was, status, "{url}: {text}");
-    if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}")) }
+    if text.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+    }
 }
