@@ -50,10 +50,9 @@ pub fn type_name(data_type: &DataType) -> &'static str {
         DataType::Timestamp(_, Some(_)) => "timestamptz",
         DataType::Time32(_) | DataType::Time64(_) => "time",
         DataType::Interval(_) | DataType::Duration(_) => "interval",
-        DataType::Binary
-        | DataType::LargeBinary
-        | DataType::BinaryView
-        | DataType::FixedSizeBinary(_) => "binary",
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            "binary"
+        }
         DataType::List(_)
         | DataType::LargeList(_)
         | DataType::FixedSizeList(..)

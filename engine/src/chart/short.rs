@@ -263,9 +263,9 @@ impl<'a> Form<'a> {
     fn pie(&self) -> Result<(Value, Encoding), ChartError> {
         let slices = match self.column("x", self.chart.x.as_deref())? {
             Some(x) => x,
-            None => self.required("color", self.chart.color.as_deref()).map_err(|e| {
-                if e.code == "column_required" { ChartError { field: "x", ..e } } else { e }
-            })?,
+            None => self
+                .required("color", self.chart.color.as_deref())
+                .map_err(|e| if e.code == "column_required" { ChartError { field: "x", ..e } } else { e })?,
         };
         let y = self.column("y", self.chart.y.as_deref())?;
         let mut encoding = Encoding::new();
@@ -393,7 +393,10 @@ mod tests {
         assert_eq!(spec["mark"]["type"], "bar");
         assert_eq!(spec["encoding"]["x"]["type"], "nominal");
         assert_eq!(spec["encoding"]["x"]["sort"], "-y");
-        assert_eq!(spec["encoding"]["y"], json!({"field": "flights", "type": "quantitative", "title": "flights"}));
+        assert_eq!(
+            spec["encoding"]["y"],
+            json!({"field": "flights", "type": "quantitative", "title": "flights"})
+        );
         assert_eq!(spec["title"], "A title");
     }
 

@@ -31,7 +31,8 @@ pub fn suggest(columns: &[Candidate], rows: u64) -> Vec<Suggestion> {
         let single = time.distinct == Some(rows);
         let how = if single { None } else { Some("mean") };
         let mut chart = short("line", &time.column, Some(&measure.column), how);
-        let mut why = format!("{} is a time and {} a number: a line shows its course", name(time), name(measure));
+        let mut why =
+            format!("{} is a time and {} a number: a line shows its course", name(time), name(measure));
         if let Some(group) = sorted.groups.iter().find(|g| few(g, COLORS)) {
             if !single {
                 chart.color = Some(name(group).to_owned());
@@ -54,7 +55,11 @@ pub fn suggest(columns: &[Candidate], rows: u64) -> Vec<Suggestion> {
                 add(short("bar", &group.column, Some(&measure.column), how), why);
             }
             None if !single => {
-                let why = format!("{} has {} different values; the bars count their rows.", name(group), count(group));
+                let why = format!(
+                    "{} has {} different values; the bars count their rows.",
+                    name(group),
+                    count(group)
+                );
                 add(short("bar", &group.column, None, Some("count")), why);
             }
             None => {}
@@ -63,7 +68,8 @@ pub fn suggest(columns: &[Candidate], rows: u64) -> Vec<Suggestion> {
     if let Some(measure) = first_measure
         && rows > 20
     {
-        let why = format!("{} is a number: its distribution shows what is usual and what is not.", name(measure));
+        let why =
+            format!("{} is a number: its distribution shows what is usual and what is not.", name(measure));
         add(short("histogram", &measure.column, None, None), why);
     }
     if let [a, b, ..] = sorted.measures.as_slice()
@@ -76,16 +82,25 @@ pub fn suggest(columns: &[Candidate], rows: u64) -> Vec<Suggestion> {
     if let (Some(group), Some(measure)) = (sorted.groups.iter().find(|g| few(g, AXIS)), first_measure)
         && group.distinct.is_some_and(|n| n * 5 <= rows)
     {
-        let why = format!("There are many rows for each {}: boxes show how {} spreads in it.", name(group), name(measure));
+        let why = format!(
+            "There are many rows for each {}: boxes show how {} spreads in it.",
+            name(group),
+            name(measure)
+        );
         add(short("boxplot", &group.column, Some(&measure.column), None), why);
     }
     let mut crossed = sorted.groups.iter().filter(|g| few(g, AXIS) && g.distinct != Some(rows));
     if let (Some(a), Some(b)) = (crossed.next(), crossed.next()) {
-        let why = format!("{} and {} both have few values: the grid shows which meet how often.", name(a), name(b));
+        let why =
+            format!("{} and {} both have few values: the grid shows which meet how often.", name(a), name(b));
         add(short("heatmap", &a.column, Some(&b.column), None), why);
     }
     if let Some(group) = sorted.groups.iter().find(|g| g.distinct.is_some_and(|n| (2..=6).contains(&n))) {
-        let why = format!("{} has only {} values: a pie shows their shares of all rows.", name(group), count(group));
+        let why = format!(
+            "{} has only {} values: a pie shows their shares of all rows.",
+            name(group),
+            count(group)
+        );
         add(short("pie", &group.column, None, Some("count")), why);
     }
     if let (Some(time), None) = (sorted.times.first(), first_measure) {
@@ -184,7 +199,8 @@ mod tests {
 
     #[test]
     fn suits_flights_by_airline() {
-        let columns = [candidate("name", "text", 16), candidate("flights", "int", 16), candidate("delay", "float", 16)];
+        let columns =
+            [candidate("name", "text", 16), candidate("flights", "int", 16), candidate("delay", "float", 16)];
         let found = suggest(&columns, 16);
         assert_eq!(found[0].chart.kind, "bar");
         assert_eq!(found[0].chart.x.as_deref(), Some("name"));
@@ -206,7 +222,9 @@ mod tests {
         let found = suggest(&columns, 26_000);
         assert_eq!(found[0].chart.kind, "line");
         assert_eq!(found[0].chart.color.as_deref(), Some("origin"));
-        assert!(found.iter().all(|s| s.chart.x.as_deref() != Some("id") && s.chart.y.as_deref() != Some("id")));
+        assert!(
+            found.iter().all(|s| s.chart.x.as_deref() != Some("id") && s.chart.y.as_deref() != Some("id"))
+        );
         assert!(found.iter().any(|s| s.chart.kind == "histogram"));
     }
 

@@ -194,7 +194,10 @@ mod tests {
         let found = errors(json!({"mark": "blob", "encoding": {}}));
         assert!(found.iter().any(|e| e.path == "/mark"), "{found:?}");
         assert_eq!(errors(json!([]))[0].path, "");
-        assert_eq!(errors(json!({"$schema": "https://vega.github.io/schema/vega/v5.json"}))[0].path, "/$schema");
+        assert_eq!(
+            errors(json!({"$schema": "https://vega.github.io/schema/vega/v5.json"}))[0].path,
+            "/$schema"
+        );
         assert!(!errors(json!({})).is_empty());
     }
 

@@ -97,7 +97,8 @@ fn arrow_type(data_type: Type) -> DataType {
 
 /// The schema of a table with these columns.
 pub(super) fn schema(names: &[String], plans: &[Plan]) -> SchemaRef {
-    let fields = names.iter().zip(plans).map(|(name, plan)| Field::new(name, arrow_type(plan.data_type), true));
+    let fields =
+        names.iter().zip(plans).map(|(name, plan)| Field::new(name, arrow_type(plan.data_type), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 

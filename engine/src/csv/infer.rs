@@ -13,7 +13,10 @@ pub(super) enum Type {
     Bool,
     Date,
     /// Without or with zone; in nanoseconds where the file has them.
-    Timestamp { zoned: bool, nanos: bool },
+    Timestamp {
+        zoned: bool,
+        nanos: bool,
+    },
     Text,
 }
 
@@ -189,7 +192,8 @@ pub(super) fn decide(profiles: &[Profile], markers: &Markers, in_text: Option<&[
         })
         .collect();
     let plan = |(profile, data_type): (&Profile, Type)| {
-        let counts = if data_type == Type::Text { text.clone() } else { vec![[true; 2]; markers.texts.len()] };
+        let counts =
+            if data_type == Type::Text { text.clone() } else { vec![[true; 2]; markers.texts.len()] };
         let mut missing = BTreeMap::new();
         for ((text, counts), seen) in markers.texts.iter().zip(&counts).zip(&profile.counts) {
             let cells = if counts[0] { seen[0] } else { 0 } + if counts[1] { seen[1] } else { 0 };

@@ -32,8 +32,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use object_store::path::Path;
 use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{Column, Engine};
@@ -197,8 +197,17 @@ impl Engine {
         let stopped = Arc::new(AtomicBool::new(false));
         let _stop = StopOnDrop(stopped.clone());
         let (options, limits) = (options.clone(), self.shared.config.csv.clone());
-        let job =
-            read::Job { handle: handle.clone(), store, source, table, size, options, limits, stopped, progress };
+        let job = read::Job {
+            handle: handle.clone(),
+            store,
+            source,
+            table,
+            size,
+            options,
+            limits,
+            stopped,
+            progress,
+        };
         // A panic is the engine's fault and ends this file's reading, not the process.
         match handle.spawn_blocking(move || job.run()).await.map_err(|e| failed(&e))? {
             Ok(ingested) => Ok(ingested),

@@ -292,7 +292,8 @@ impl<P: Fn(Progress)> Job<P> {
                 if found == 1 { "field" } else { "fields" },
             );
             let mut rejection = Rejection::new("ragged_row", detail).at(rows.line());
-            let text: Vec<_> = rows.fields().map(|(cell, _)| String::from_utf8_lossy(cell)).take(50).collect();
+            let text: Vec<_> =
+                rows.fields().map(|(cell, _)| String::from_utf8_lossy(cell)).take(50).collect();
             rejection.found = Some(excerpt(text.join(",").as_bytes()));
             return Err(rejection.into());
         }
@@ -329,8 +330,10 @@ fn check_delimiter(delimiter: char) -> Result<u8, Rejection> {
     match u8::try_from(delimiter) {
         Ok(b) if b.is_ascii() && !matches!(b, b'"' | b'\n' | b'\r' | 0) => Ok(b),
         _ => {
-            let mut rejection =
-                Rejection::new("invalid_option", "The delimiter is one character of ASCII, and no quote or line end.");
+            let mut rejection = Rejection::new(
+                "invalid_option",
+                "The delimiter is one character of ASCII, and no quote or line end.",
+            );
             rejection.found = Some(delimiter.to_string());
             Err(rejection)
         }

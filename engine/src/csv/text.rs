@@ -111,7 +111,10 @@ impl<R: Read> Text<R> {
             }
         };
         self.allowance = self.allowance.checked_sub(read as u64).ok_or_else(|| {
-            Rejection::new("file_too_large", format!("The file holds more than {} bytes of text.", self.limit))
+            Rejection::new(
+                "file_too_large",
+                format!("The file holds more than {} bytes of text.", self.limit),
+            )
         })?;
         self.ended = read == 0;
         if out[before..].contains(&0) {
@@ -233,4 +236,3 @@ pub(super) fn is_binary(sample: &[u8]) -> bool {
     let odd = sample.iter().filter(|b| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r' | 0x0c)).count();
     odd * 20 > sample.len().max(20)
 }
-

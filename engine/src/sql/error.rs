@@ -209,7 +209,8 @@ fn plan(text: &str) -> SqlError {
     if text.starts_with("Invalid function '") {
         return SqlError::new(Code::UnknownFunction, sentence(text));
     }
-    if text.contains("No function matches") || text.contains("does not support") && text.contains("signature") {
+    if text.contains("No function matches") || text.contains("does not support") && text.contains("signature")
+    {
         return SqlError::new(Code::UnknownFunction, sentence(text));
     }
     if let Some(rest) = text.strip_prefix("table '")

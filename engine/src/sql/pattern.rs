@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, UnaryOperator, Value, ValueWithSpan, VisitMut,
-    VisitorMut,
+    self, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, UnaryOperator, Value, ValueWithSpan,
+    VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
@@ -12,18 +12,88 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Wor
 /// Words that are written in capitals. Which ones is a matter of looks only: case is settled by the
 /// word itself and never by its role, so that the same query always reads the same.
 const CAPITALS: [&str; 62] = [
-    "select", "distinct", "from", "where", "group", "by", "having", "order", "limit", "offset", "fetch", "with",
-    "recursive", "as", "on", "using", "join", "inner", "left", "right", "full", "outer", "cross", "natural",
-    "lateral", "union", "all", "except", "intersect", "values", "and", "or", "not", "in", "is", "null", "like",
-    "ilike", "between", "exists", "case", "when", "then", "else", "end", "asc", "desc", "nulls", "first", "last",
-    "over", "partition", "rows", "range", "unbounded", "preceding", "following", "true", "false", "interval",
-    "cast", "explain",
+    "select",
+    "distinct",
+    "from",
+    "where",
+    "group",
+    "by",
+    "having",
+    "order",
+    "limit",
+    "offset",
+    "fetch",
+    "with",
+    "recursive",
+    "as",
+    "on",
+    "using",
+    "join",
+    "inner",
+    "left",
+    "right",
+    "full",
+    "outer",
+    "cross",
+    "natural",
+    "lateral",
+    "union",
+    "all",
+    "except",
+    "intersect",
+    "values",
+    "and",
+    "or",
+    "not",
+    "in",
+    "is",
+    "null",
+    "like",
+    "ilike",
+    "between",
+    "exists",
+    "case",
+    "when",
+    "then",
+    "else",
+    "end",
+    "asc",
+    "desc",
+    "nulls",
+    "first",
+    "last",
+    "over",
+    "partition",
+    "rows",
+    "range",
+    "unbounded",
+    "preceding",
+    "following",
+    "true",
+    "false",
+    "interval",
+    "cast",
+    "explain",
 ];
 
 /// Words that add a level to an expression or to a chain of queries.
 const CHAINING: [&str; 16] = [
-    "and", "or", "not", "xor", "union", "except", "intersect", "minus", "join", "is", "between", "like", "ilike",
-    "collate", "at", "case",
+    "and",
+    "or",
+    "not",
+    "xor",
+    "union",
+    "except",
+    "intersect",
+    "minus",
+    "join",
+    "is",
+    "between",
+    "like",
+    "ilike",
+    "collate",
+    "at",
+    "case",
 ];
 
 pub(super) fn is_chaining(word: &Word) -> bool {
@@ -182,9 +252,18 @@ mod tests {
     #[test]
     fn literals_and_looks_do_not_matter() {
         assert_eq!(
-            pattern("select Carrier, count(*) AS N from Flights f where month = 1 and origin in ('JFK','LGA') limit 10"),
+            pattern(
+                "select Carrier, count(*) AS N from Flights f where month = 1 and origin in ('JFK','LGA') limit 10"
+            ),
             "SELECT carrier, count(*) AS n FROM flights AS f WHERE month = ? AND origin IN (?) LIMIT ?"
-                .replace("flights AS f", if pattern("select 1 from a b").contains("a AS b") { "flights AS f" } else { "flights f" })
+                .replace(
+                    "flights AS f",
+                    if pattern("select 1 from a b").contains("a AS b") {
+                        "flights AS f"
+                    } else {
+                        "flights f"
+                    }
+                )
         );
         same("SELECT * FROM t WHERE month = 1", "select *\n from T -- all\n where MONTH=2 /* x */");
         same("SELECT 1 WHERE a IN (1)", "SELECT 2 WHERE a IN (1, -2, 3)");

@@ -24,10 +24,11 @@ pub(super) async fn run(
 ) -> Result<Answer, SqlError> {
     let mut used: Vec<Table> = Vec::new();
     for name in &statement.tables {
-        let table = find(name, tables).map_err(|e| match statement.places.iter().find(|(n, _)| n == name) {
-            Some((_, place)) => e.at(*place),
-            None => e,
-        })?;
+        let table =
+            find(name, tables).map_err(|e| match statement.places.iter().find(|(n, _)| n == name) {
+                Some((_, place)) => e.at(*place),
+                None => e,
+            })?;
         if !used.contains(table) {
             used.push(table.clone());
         }

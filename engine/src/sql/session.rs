@@ -11,13 +11,11 @@ use datafusion::catalog::{
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::object_store::{
-    DefaultObjectStoreRegistry, ObjectStoreRegistry, ObjectStoreUrl,
-};
+use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::execution::SessionStateDefaults;
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 
@@ -106,7 +104,9 @@ impl Sessions {
         let mut schemas = Vec::with_capacity(tables.len());
         for table in tables {
             let (provider, schema) = self.table(&state, &table.key).await.map_err(|e| {
-                SqlError { detail: format!("The table '{}' could not be read.", table.name), ..e.into() }
+                tracing::warn!(reason = %e, key = table.key, "a table could not be opened");
+                let detail = format!("The table '{}' could not be read.", table.name);
+                SqlError::new(Code::StorageUnavailable, detail)
             })?;
             providers.push((table.name.clone(), provider));
             schemas.push(schema);
@@ -117,7 +117,8 @@ impl Sessions {
     }
 
     async fn table(&self, state: &SessionState, key: &str) -> Result<(Arc<dyn TableProvider>, SchemaRef)> {
-        let path = object_store::path::Path::parse(key).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        let path =
+            object_store::path::Path::parse(key).map_err(|e| DataFusionError::External(Box::new(e)))?;
         let url = ListingTableUrl::parse(format!("{STORE}/{path}"))?;
         let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
         let known = self.schemas.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
@@ -133,8 +134,7 @@ impl Sessions {
                 schema
             }
         };
-        let config =
-            ListingTableConfig::new(url).with_listing_options(options).with_schema(schema.clone());
+        let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema.clone());
         Ok((Arc::new(ListingTable::try_new(config)?), schema))
     }
 }

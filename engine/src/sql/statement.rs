@@ -59,15 +59,13 @@ pub fn parse(sql: &str) -> Result<Statement, SqlError> {
     check_depth(&tokens)?;
     let normalized = pattern::normalized(&tokens);
 
-    let mut statements = Parser::new(&dialect)
-        .with_tokens_with_locations(tokens)
-        .parse_statements()
-        .map_err(syntax_error)?;
+    let mut statements =
+        Parser::new(&dialect).with_tokens_with_locations(tokens).parse_statements().map_err(syntax_error)?;
     let (Some(ast), true) = (statements.pop(), statements.is_empty()) else {
         return Err(SqlError::new(Code::StatementNotAllowed, "Send exactly one query."));
     };
     check_statement(&ast)?;
-    let mut check = Check { places: Vec::new(), volatile: false };
+    let mut check = Check { places: Vec::new(), volatile: false, function: false, nested: 0 };
     if let ControlFlow::Break(error) = ast.visit(&mut check) {
         return Err(error);
     }
@@ -76,6 +74,8 @@ pub fn parse(sql: &str) -> Result<Statement, SqlError> {
     let (relations, _) = resolve_table_references(&planned, true)
         .map_err(|e| SqlError::new(Code::InvalidQuery, e.strip_backtrace()))?;
     let mut tables: Vec<String> = relations.iter().map(ToString::to_string).collect();
+    // Table functions are relations too, but no tables.
+    tables.retain(|table| check.places.iter().any(|(named, _)| named == table));
     tables.sort();
     tables.dedup();
 
@@ -157,7 +157,16 @@ fn not_allowed(what: &str) -> SqlError {
 fn check_statement(ast: &ast::Statement) -> Result<(), SqlError> {
     match ast {
         ast::Statement::Query(_) => Ok(()),
-        ast::Statement::Explain { analyze, verbose, query_plan, estimate, statement, format, options, .. } => {
+        ast::Statement::Explain {
+            analyze,
+            verbose,
+            query_plan,
+            estimate,
+            statement,
+            format,
+            options,
+            ..
+        } => {
             if *analyze || *verbose || *query_plan || *estimate || format.is_some() || options.is_some() {
                 return Err(not_allowed("EXPLAIN takes no options here."));
             }
@@ -193,6 +202,10 @@ const VOLATILE: [&str; 14] = [
     "shuffle",
 ];
 
+/// Names are resolved in a WITH inside of a WITH again for each level, so that the work doubles with
+/// every one.
+const MAX_WITH: usize = 8;
+
 /// Table functions that only compute.
 const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "range", "unnest"];
 
@@ -200,6 +213,10 @@ const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "range", "unnest"];
 struct Check {
     places: Vec<(String, Location)>,
     volatile: bool,
+    /// The next relation is the name of a table function.
+    function: bool,
+    /// How many queries with a WITH of their own are open.
+    nested: usize,
 }
 
 fn last_name(name: &ObjectName) -> String {
@@ -229,10 +246,20 @@ impl Visitor for Check {
         if query.settings.is_some() || query.format_clause.is_some() || query.for_clause.is_some() {
             return ControlFlow::Break(not_allowed("SETTINGS, FORMAT and FOR change the session."));
         }
+        self.nested += usize::from(query.with.is_some());
+        if self.nested > MAX_WITH {
+            let detail = format!("WITH is nested more than {MAX_WITH} levels deep.");
+            return ControlFlow::Break(SqlError::new(Code::SyntaxError, detail));
+        }
         match set_expr(&query.body) {
             Ok(()) => ControlFlow::Continue(()),
             Err(e) => ControlFlow::Break(e),
         }
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
+        self.nested -= usize::from(query.with.is_some());
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<SqlError> {
@@ -251,9 +278,11 @@ impl Visitor for Check {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<SqlError> {
         match factor {
-            TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
+            TableFactor::Table { name, args: Some(_), .. } => {
+                self.function = true;
                 table_function(name)
             }
+            TableFactor::Function { name, .. } => table_function(name),
             TableFactor::TableFunction { expr: Expr::Function(function), .. } => {
                 table_function(&function.name)
             }
@@ -269,6 +298,9 @@ impl Visitor for Check {
     }
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<SqlError> {
+        if std::mem::take(&mut self.function) {
+            return ControlFlow::Continue(());
+        }
         let idents: Vec<_> = relation.0.iter().filter_map(|part| part.as_ident()).collect();
         if let Some(first) = idents.first() {
             let parts: Vec<String> = idents.iter().map(|i| pattern::folded(i)).collect();
@@ -314,7 +346,8 @@ mod tests {
         assert!(!s.volatile);
         // A name in WITH hides a table only behind its own definition.
         assert_eq!(parse("WITH t AS (SELECT * FROM t) SELECT * FROM t").unwrap().tables, ["t"]);
-        for sql in ["SELECT now()", "SELECT CURRENT_DATE", "SELECT 1 WHERE Random() < 0.5", "VALUES (uuid())"] {
+        for sql in ["SELECT now()", "SELECT CURRENT_DATE", "SELECT 1 WHERE Random() < 0.5", "VALUES (uuid())"]
+        {
             assert!(parse(sql).unwrap().volatile, "{sql}");
         }
     }
@@ -353,8 +386,7 @@ mod tests {
             let code = refused(sql).code;
             assert!(matches!(code, Code::StatementNotAllowed | Code::SyntaxError), "{sql}: {code:?}");
         }
-        for sql in
-            ["SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM a, LATERAL parquet_metadata('x')"]
+        for sql in ["SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM a, LATERAL parquet_metadata('x')"]
         {
             assert_eq!(refused(sql).code, Code::FunctionNotAllowed, "{sql}");
         }
@@ -381,6 +413,9 @@ mod tests {
         assert_eq!(refused(&parens).code, Code::SyntaxError);
         let union = vec!["SELECT 1"; 5000].join(" UNION ALL ");
         assert_eq!(refused(&union).code, Code::SyntaxError);
+        let nested =
+            (0..20).fold("SELECT 1".to_owned(), |q, i| format!("WITH t{i} AS ({q}) SELECT * FROM t{i}"));
+        assert_eq!(refused(&nested).code, Code::SyntaxError);
         let list = (0..8000).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
         assert!(parse(&format!("SELECT 1 WHERE 1 IN ({list})")).is_ok());
         let sums = vec!["a + b"; 900].join(",");

@@ -1,0 +1,83 @@
+//! What a query may use.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use weir_engine::Config;
+use weir_engine::sql::{Code, Limits, parse};
+
+use crate::support::Bench;
+
+/// Runs for hours, without growing.
+const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b WHERE a.value * b.value = -1";
+
+#[tokio::test]
+async fn rows_and_bytes_are_cut() {
+    let bench = Bench::flights().await;
+    let limits = Limits { rows: 10, ..Limits::default() };
+    let cut = bench.try_query("SELECT * FROM flights", &limits).await.unwrap();
+    assert_eq!((cut.rows, cut.truncated), (10, true));
+    let limits = Limits { rows: 200, ..Limits::default() };
+    let whole = bench.try_query("SELECT * FROM flights", &limits).await.unwrap();
+    assert_eq!((whole.rows, whole.truncated), (200, false));
+    let limits = Limits { rows: 10_000_000, bytes: 1 << 20, ..Limits::default() };
+    let cut = bench.try_query("SELECT * FROM generate_series(1, 10000000)", &limits).await.unwrap();
+    assert!(cut.truncated && cut.bytes <= 1 << 20 && cut.rows > 1000, "{} rows", cut.rows);
+    let huge = bench.try_query("SELECT repeat('x', 100000000)", &limits).await.unwrap_err();
+    assert_eq!(huge.code, Code::MemoryLimit);
+}
+
+#[tokio::test]
+async fn time_is_up() {
+    let bench = Bench::new();
+    let limits = Limits { time: Duration::from_millis(300), ..Limits::default() };
+    let begun = Instant::now();
+    let error = bench.try_query(ENDLESS, &limits).await.unwrap_err();
+    assert_eq!(error.code, Code::TimeLimit);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    // The threads are free again.
+    assert_eq!(bench.rows("SELECT 1").await, [[json!(1)]]);
+}
+
+#[tokio::test]
+async fn dropping_the_future_cancels() {
+    let bench = Bench::with(Config { target_partitions: 1, ..Config::default() });
+    let statement = parse(ENDLESS).unwrap();
+    for _ in 0..4 {
+        let limits = Limits { time: Duration::from_secs(3600), ..Limits::default() };
+        let query = bench.engine.query(&statement, &[], &limits);
+        assert!(tokio::time::timeout(Duration::from_millis(50), query).await.is_err());
+    }
+    // One thread serves all queries here: it answers only if those before it have ended.
+    let answer = tokio::time::timeout(Duration::from_secs(60), bench.rows("SELECT 1")).await;
+    assert_eq!(answer.unwrap(), [[json!(1)]]);
+}
+
+#[tokio::test]
+async fn memory_is_bounded_and_sorts_spill() {
+    let bench = Bench::new();
+    let hungry = "SELECT count(*) FROM (SELECT value, array_agg(value) FROM generate_series(1, 3000000) GROUP BY value)";
+    let limits = Limits { memory: 4 << 20, ..Limits::default() };
+    let error = bench.try_query(hungry, &limits).await.unwrap_err();
+    assert_eq!(error.code, Code::MemoryLimit, "{error:?}");
+
+    let sort = "SELECT value FROM (SELECT value, md5(value::text) AS h FROM generate_series(1, 300000)) \
+                ORDER BY h LIMIT 1 OFFSET 299999";
+    let roomy = bench.rows(sort).await;
+    let limits = Limits { memory: 24 << 20, ..Limits::default() };
+    let spilled = bench.try_query(sort, &limits).await.unwrap();
+    assert_eq!(spilled.to_json_rows().unwrap(), roomy);
+}
+
+#[tokio::test]
+async fn all_queries_together_are_bounded() {
+    let bench = Bench::with(Config { memory_bytes: 8 << 20, target_partitions: 2, ..Config::default() });
+    let hungry = "SELECT value, array_agg(value) FROM generate_series(1, 3000000) GROUP BY value";
+    let error = bench.try_query(hungry, &Limits::default()).await.unwrap_err();
+    assert_eq!(error.code, Code::MemoryLimit, "{error:?}");
+    // What it held was given back.
+    assert_eq!(
+        bench.rows("SELECT sum(value) FROM generate_series(1, 100000)").await,
+        [[json!(5_000_050_000u64)]]
+    );
+}

@@ -1,0 +1,8 @@
+//! The engine over a real blob store in a folder.
+
+mod files;
+mod limits;
+mod queries;
+mod roundtrip;
+mod sandbox;
+mod support;
