@@ -7,7 +7,10 @@ CREATE TABLE checkpoint (
     version    integer     NOT NULL,
     position   bigint      NOT NULL,
     -- Wall clock of the last commit; the one column here that does not come from events.
-    updated_at timestamptz NOT NULL
+    updated_at timestamptz NOT NULL,
+    -- Says which definition the projection's tables were made from: where a build's own differs,
+    -- they are built anew, even if someone forgot to raise the version.
+    tables     uuid
 ) WITH (fillfactor = 50);
 
 -- Events that could not be folded: unreadable ('*' stands for every projection), or refused by

@@ -4,6 +4,7 @@ use std::{future::Future, marker::PhantomData, sync::Arc};
 
 use futures::future::BoxFuture;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 use weir_events::Recorded;
 
 /// The transaction in which a batch is written.
@@ -112,6 +113,20 @@ impl Projections {
         self.iter().map(Erased::begin).collect()
     }
 
+    /// What each projection's tables must have been made by, sorted by name.
+    pub(crate) fn origins(&self) -> Vec<Origin> {
+        let mut origins: Vec<_> = self
+            .iter()
+            .map(|p| Origin {
+                name: p.name().to_owned(),
+                version: p.version(),
+                tables: Some(digest(p.schema())),
+            })
+            .collect();
+        origins.sort();
+        origins
+    }
+
     /// Names and versions, in order.
     pub fn versions(&self) -> Vec<(&'static str, i32)> {
         self.iter().map(|p| (p.name(), p.version())).collect()
@@ -124,6 +139,21 @@ impl std::fmt::Debug for Projections {
     }
 }
 
+/// What a projection's tables were made by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Origin {
+    pub(crate) name: String,
+    pub(crate) version: i32,
+    pub(crate) tables: Option<Uuid>,
+}
+
+/// A short form of DDL that changes when its meaning may have: comments and layout do not count.
+fn digest(ddl: &str) -> Uuid {
+    let lines = ddl.lines().map(|line| line.split("--").next().unwrap_or_default());
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, words.join(" ").as_bytes())
+}
+
 /// Runs one statement, prepared once per connection.
 pub(crate) async fn execute(
     tx: &Tx<'_>,
@@ -132,4 +162,17 @@ pub(crate) async fn execute(
 ) -> Result<(), tokio_postgres::Error> {
     let statement = tx.prepare_cached(sql).await?;
     tx.execute(&statement, params).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digest;
+
+    #[test]
+    fn only_the_meaning_of_ddl_counts() {
+        let plain = digest("CREATE TABLE a (b text);");
+        assert_eq!(digest("-- About a.\nCREATE TABLE a (\n    b text -- the b\n);").get_version_num(), 5);
+        assert_eq!(digest("-- About a.\nCREATE  TABLE a\n(b text);"), plain);
+        assert_ne!(digest("CREATE TABLE a (b bigint);"), plain);
+    }
 }

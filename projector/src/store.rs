@@ -4,7 +4,7 @@ use deadpool_postgres::{Client, ClientWrapper, Object, Pool};
 use tokio_postgres::{GenericClient, IsolationLevel};
 use weir_events::Position;
 
-use crate::{Projections, Schema, Tx};
+use crate::{Projections, Schema, Tx, projection::Origin};
 
 /// The channel on which every commit to the live schema notifies, the position as its payload.
 pub const CHANNEL: &str = "weir_position";
@@ -33,20 +33,17 @@ pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
         .map_or_else(|| error.to_string(), |e| format!("{} ({})", e.message(), e.code().code()))
 }
 
-/// Which projections the tables were folded by, and how far.
+/// By which projections the tables were folded, and how far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
-    pub(crate) versions: Vec<(String, i32)>,
+    origins: Vec<Origin>,
     pub(crate) position: Position,
 }
 
 impl Checkpoint {
     /// Whether these projections can go on from here.
     pub(crate) fn fits(&self, projections: &Projections) -> bool {
-        let mut wanted: Vec<_> =
-            projections.versions().into_iter().map(|(name, version)| (name.to_owned(), version)).collect();
-        wanted.sort();
-        wanted == self.versions
+        self.origins == projections.origins()
     }
 }
 
@@ -113,16 +110,17 @@ async fn create(tx: &Tx<'_>, schema: &Schema, projections: &Projections) -> Resu
     tx.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {schema}; SET LOCAL search_path TO {schema}"))
         .await?;
     tx.batch_execute(include_str!("checkpoint.sql")).await?;
-    let (mut names, mut versions) = (Vec::new(), Vec::new());
     for projection in projections.iter() {
         tx.batch_execute(projection.schema()).await?;
-        names.push(projection.name());
-        versions.push(projection.version());
     }
+    let origins = projections.origins();
+    let names: Vec<_> = origins.iter().map(|o| o.name.as_str()).collect();
+    let versions: Vec<_> = origins.iter().map(|o| o.version).collect();
+    let tables: Vec<_> = origins.iter().map(|o| o.tables).collect();
     tx.execute(
-        "INSERT INTO checkpoint (name, version, position, updated_at) \
-         SELECT name, version, 0, now() FROM unnest($1::text[], $2::integer[]) AS p (name, version)",
-        &[&names, &versions],
+        "INSERT INTO checkpoint (name, version, position, updated_at, tables) SELECT name, version, 0, now(), tables \
+         FROM unnest($1::text[], $2::integer[], $3::uuid[]) AS p (name, version, tables)",
+        &[&names, &versions, &tables],
     )
     .await?;
     Ok(())
@@ -130,12 +128,16 @@ async fn create(tx: &Tx<'_>, schema: &Schema, projections: &Projections) -> Resu
 
 /// The schema's checkpoint; with no projections in it, it stands at the start.
 pub(crate) async fn checkpoint(client: &impl GenericClient, schema: &Schema) -> Result<Checkpoint, Error> {
-    let sql = format!("SELECT name, version, position FROM {schema}.checkpoint");
+    // An older build's table may lack the last column; nothing fits it then.
+    let sql = format!(
+        "SELECT name, version, position, (to_jsonb(c)->>'tables')::uuid FROM {schema}.checkpoint c"
+    );
     let rows = client.query(&sql, &[]).await?;
     let position = rows.iter().map(|r| r.get::<_, i64>(2)).min().unwrap_or_default();
-    let mut versions: Vec<_> = rows.iter().map(|r| (r.get(0), r.get(1))).collect();
-    versions.sort();
-    Ok(Checkpoint { versions, position: Position(u64::try_from(position).unwrap_or_default()) })
+    let mut origins: Vec<_> =
+        rows.iter().map(|r| Origin { name: r.get(0), version: r.get(1), tables: r.get(3) }).collect();
+    origins.sort();
+    Ok(Checkpoint { origins, position: Position(u64::try_from(position).unwrap_or_default()) })
 }
 
 /// Tries to become the schema's writer: takes the session's advisory lock and a new epoch, which

@@ -193,3 +193,24 @@ async fn a_new_projection_is_built_beside_the_old_ones_before_it_goes_on() {
     assert_eq!(n, json!({ "n": head.0 }));
     assert_eq!(verify(&log, pool, &more).await.unwrap(), []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_another_definition_are_built_anew() {
+    let mut story = Story::new();
+    let log = story.shared();
+    tell_some(&mut story, 0, 50).await;
+    let database = database().await;
+    let pool = database.pool();
+    project(&log, pool, quick(100)).await;
+    // As an older build left it: one index more, and another digest.
+    let client = pool.get().await.unwrap();
+    let sql = "CREATE INDEX of_old ON read.runs (at);
+               UPDATE read.checkpoint SET tables = gen_random_uuid() WHERE name = 'runs'";
+    client.batch_execute(sql).await.unwrap();
+    let old = "SELECT count(*)::int AS n FROM pg_indexes WHERE schemaname = 'read' AND indexname = 'of_old'";
+    assert_eq!(row(pool, old).await, json!({ "n": 1 }));
+    tell_some(&mut story, 50, 50).await;
+    project(&log, pool, quick(100)).await;
+    assert_eq!(row(pool, old).await, json!({ "n": 0 }));
+    assert_eq!(verify(&log, pool, &projections::all()).await.unwrap(), []);
+}
