@@ -1,6 +1,6 @@
 //! CloudEvents 1.0 in the NATS binding's binary mode: attributes in headers, JSON payload.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -32,6 +32,21 @@ pub mod header {
     pub const CAUSATION: &str = "weir-causation";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
+
+    /// All of them.
+    pub const ALL: [&str; 11] = [
+        SPECVERSION,
+        ID,
+        TYPE,
+        SOURCE,
+        TIME,
+        SUBJECT,
+        CONTENT_TYPE,
+        ACTOR,
+        CORRELATION,
+        CAUSATION,
+        TRACEPARENT,
+    ];
 }
 
 /// Who did something.
@@ -144,12 +159,16 @@ impl NewEvent {
 
 /// Header names and values in order; names are compared without regard to case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers(Vec<(Cow<'static, str>, String)>);
 
 impl Headers {
     /// Adds one.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.push((name.into(), value.into()));
+    pub fn push(&mut self, name: impl AsRef<str>, value: impl Into<String>) {
+        let name = name.as_ref();
+        // The envelope's own names are not copied for every event.
+        let known = header::ALL.into_iter().find(|known| *known == name);
+        let name = known.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed);
+        self.0.push((name, value.into()));
     }
 
     /// The first value of that name.
@@ -159,7 +178,16 @@ impl Headers {
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(n, v)| (n.as_str(), v.as_str()))
+        self.0.iter().map(|(n, v)| (n.as_ref(), v.as_str()))
+    }
+}
+
+impl IntoIterator for Headers {
+    type Item = (Cow<'static, str>, String);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Group commit: who shares the next write.
 //!
-//! One write is in flight at a time, and while it is, the next one gathers. A lone commit goes out
-//! at once as a plain message; a few go out one by one, side by side; from
+//! One write is in flight at a time, and while it is, the next one gathers. A lone commit does not
+//! even come here: who finds the lane free writes at once, as a plain message. A few go out one by one, side by side; from
 //! [`Options::min_batch`] events on they share an atomic batch, and with it the server's syncs to
 //! disk. Commits that must not share a write with others (they are likely to fail, or did) go
 //! apart, beside the batch.
@@ -18,10 +18,10 @@ use std::{
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::Instant,
 };
-use weir_events::{AppendError, Appended, Commit, Subject};
+use weir_events::{AppendError, Appended, Commit, Position, Subject};
 
 use super::{
     Options,
@@ -34,6 +34,8 @@ use super::{
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// How many commits go apart at a time.
 const MAX_APART: usize = 64;
+/// How long at most to wait for writers that are about to come back.
+const MAX_PATIENCE: Duration = Duration::from_millis(10);
 /// How many subjects' last positions are remembered, at least.
 const KNOWN: usize = 16 * 1024;
 
@@ -72,7 +74,7 @@ impl Entry {
             }
         }
         Self {
-            identity: hash(&wire::dedup_id(&commit)),
+            identity: messages.first().and_then(Outgoing::id).map(&hash).unwrap_or_default(),
             events: messages.len(),
             bytes: messages.iter().map(Outgoing::size).sum(),
             messages: Some(messages),
@@ -87,6 +89,11 @@ impl Entry {
     /// The messages to send, as they were checked when the commit came in.
     pub(super) fn take_messages(&mut self) -> Vec<Outgoing> {
         self.messages.take().or_else(|| wire::encode(&self.commit, usize::MAX).ok()).unwrap_or_default()
+    }
+
+    /// Where it went, from the position of its first event.
+    pub(super) fn appended(&self, first: u64) -> Appended {
+        Appended { first: Position(first), last: Position(first + self.events as u64 - 1) }
     }
 
     /// Answers whoever waits for it; nobody may.
@@ -128,6 +135,10 @@ pub(super) struct Batcher {
     waiting_events: usize,
     apart: VecDeque<Entry>,
     flights: FuturesUnordered<BoxFuture<'static, Landed>>,
+    /// The right to write what is not apart. Who finds it free may write at once, without a batch.
+    lane: Arc<Semaphore>,
+    /// Held from the first commit that waits until none does and none is about to come.
+    held: Option<OwnedSemaphorePermit>,
     together_in_flight: bool,
     apart_in_flight: bool,
     known: Known,
@@ -136,10 +147,17 @@ pub(super) struct Batcher {
 }
 
 impl Batcher {
-    pub(super) fn new(link: Arc<Link>, queue: mpsc::Receiver<Entry>, options: &Options) -> Self {
+    pub(super) fn new(
+        link: Arc<Link>,
+        queue: mpsc::Receiver<Entry>,
+        lane: Arc<Semaphore>,
+        options: &Options,
+    ) -> Self {
         Self {
             link,
             queue,
+            lane,
+            held: None,
             room: options.queue.max(MAX_EVENTS),
             min_batch: options.min_batch.max(2),
             max_batch: options.max_batch.clamp(1, MAX_EVENTS),
@@ -160,9 +178,10 @@ impl Batcher {
         let mut arrived = Vec::with_capacity(MAX_EVENTS);
         while open || !self.waiting.is_empty() || !self.apart.is_empty() || !self.flights.is_empty() {
             self.launch();
-            let gathering = self.gather.filter(|_| !self.together_in_flight && !self.waiting.is_empty());
-            let until = gathering.map_or_else(Instant::now, |(until, _)| until);
             let room = self.waiting.len() + self.apart.len() < self.room;
+            let wants_lane = self.held.is_none() && !self.waiting.is_empty();
+            let gathering = self.gather.filter(|_| !self.together_in_flight);
+            let until = gathering.map_or_else(Instant::now, |(until, _)| until);
             tokio::select! {
                 biased;
                 Some(landed) = self.flights.next(), if !self.flights.is_empty() => self.land(landed),
@@ -170,6 +189,7 @@ impl Batcher {
                     open = count > 0;
                     arrived.drain(..).for_each(|entry| self.wait(entry));
                 }
+                held = self.lane.clone().acquire_owned(), if wants_lane => self.held = held.ok(),
                 () = tokio::time::sleep_until(until), if gathering.is_some() => self.gather = None,
             }
         }
@@ -190,8 +210,14 @@ impl Batcher {
 
     /// Starts the writes that can start now.
     fn launch(&mut self) {
-        if !self.together_in_flight && self.gathered() {
+        if self.held.is_none() && !self.waiting.is_empty() {
+            self.held = self.lane.clone().try_acquire_owned().ok();
+        }
+        if self.held.is_some() && !self.together_in_flight && self.gathered() {
             let entries = self.choose();
+            if self.waiting.is_empty() && entries.is_empty() && self.gather.is_none() {
+                self.held = None;
+            }
             if !entries.is_empty() {
                 let events: usize = entries.iter().map(|e| e.events).sum();
                 let kind = if events < self.min_batch { Kind::Few } else { Kind::Batch };
@@ -278,7 +304,7 @@ impl Batcher {
         self.together_in_flight = false;
         // The writers that were just answered are about to come back. To wait for them a little
         // makes the next batch whole, instead of two halves that take turns.
-        let patience = (landed.took / 8).min(Duration::from_millis(2));
+        let patience = (landed.took / 4).min(MAX_PATIENCE);
         self.gather = (landed.events > 1 && patience >= Duration::from_micros(300))
             .then(|| (Instant::now() + patience, landed.events + self.waiting_events));
     }

@@ -42,15 +42,15 @@ pub(super) struct Landed {
 impl Landed {
     /// Everything that the commit wrote lies between these positions.
     fn acknowledge(&mut self, entry: Entry, first: u64) {
-        let last = first + entry.events as u64 - 1;
+        let appended = entry.appended(first);
         if let [(subject, _)] = entry.writes[..] {
-            self.written.push((subject, last));
+            self.written.push((subject, appended.last.0));
         } else {
             // Where in the commit each subject was written last does not matter for a hint that
             // only tells old guards from new ones.
             self.written.extend(entry.writes.iter().map(|(subject, _)| (*subject, first)));
         }
-        entry.answer(Ok(Appended { first: Position(first), last: Position(last) }));
+        entry.answer(Ok(appended));
     }
 
     fn again_after_silence(&mut self, mut entry: Entry) {
@@ -78,6 +78,23 @@ pub(super) async fn fly(link: Arc<Link>, kind: Kind, mut entries: Vec<Entry>) ->
     }
     landed.took = begun.elapsed();
     landed
+}
+
+/// Writes one commit by itself. The error is the commit, to be tried again in its turn.
+pub(super) async fn at_once(link: &Link, mut entry: Entry) -> Result<Result<Appended, AppendError>, Entry> {
+    if link.ready().await.is_err() {
+        return Err(entry);
+    }
+    let sent = link.write(entry.take_messages()).await;
+    match alone(link, entry, sent).await {
+        Verdict::Written(entry, first) => Ok(Ok(entry.appended(first))),
+        Verdict::Failed(_, error) => Ok(Err(error)),
+        Verdict::Again(entry) => Err(entry),
+        Verdict::AgainAfterSilence(mut entry) => {
+            entry.tried = true;
+            Err(entry)
+        }
+    }
 }
 
 /// What is to become of a commit.

@@ -32,7 +32,7 @@ use std::{
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     time::Instant,
 };
 use weir_events::{
@@ -44,6 +44,7 @@ pub use setup::{Difference, SetupError};
 
 use batcher::{Batcher, Entry};
 use link::Link;
+use wire::Outgoing;
 
 /// The stream that holds every event.
 pub const STREAM: &str = "WEIR_EVENTS";
@@ -79,6 +80,7 @@ impl Default for Options {
 pub struct JetStreamLog {
     link: Arc<Link>,
     queue: mpsc::Sender<Entry>,
+    lane: Arc<Semaphore>,
     hasher: RandomState,
 }
 
@@ -93,8 +95,23 @@ impl JetStreamLog {
         setup::ensure(&link, &options).await?;
         link.ready().await.map_err(SetupError::Unavailable)?;
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
-        tokio::spawn(Batcher::new(link.clone(), receiver, &options).run());
-        Ok(Self { link, queue: sender, hasher: RandomState::new() })
+        let lane = Arc::new(Semaphore::new(1));
+        tokio::spawn(Batcher::new(link.clone(), receiver, lane.clone(), &options).run());
+        Ok(Self { link, queue: sender, lane, hasher: RandomState::new() })
+    }
+
+    async fn write(&self, commit: Commit, messages: Vec<Outgoing>) -> Result<Appended, AppendError> {
+        let (reply, answer) = oneshot::channel();
+        let mut entry = Entry::new(commit, messages, reply, |text| self.hasher.hash_one(text));
+        if let Ok(_lane) = self.lane.try_acquire() {
+            match flight::at_once(&self.link, entry).await {
+                Ok(result) => return result,
+                Err(again) => entry = again,
+            }
+        }
+        let shut = |_| AppendError::Unavailable("the log is shut down".to_owned());
+        self.queue.send(entry).await.map_err(|e| shut(drop(e)))?;
+        answer.await.map_err(|e| shut(drop(e)))?
     }
 }
 
@@ -103,19 +120,10 @@ impl EventLog for JetStreamLog {
     async fn append(&self, commit: Commit) -> Result<Appended, AppendError> {
         let deadline = Instant::now() + self.link.timeout;
         let messages = wire::encode(&commit, self.link.client.max_payload())?;
-        let (reply, answer) = oneshot::channel();
-        let entry = Entry::new(commit, messages, reply, |text| self.hasher.hash_one(text));
-        let late = || AppendError::Unavailable("no answer in time".to_owned());
-        match tokio::time::timeout_at(deadline, self.queue.send(entry)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(AppendError::Unavailable("the log is shut down".to_owned())),
-            Err(_) => return Err(late()),
-        }
-        match tokio::time::timeout_at(deadline, answer).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(AppendError::Unavailable("the log is shut down".to_owned())),
-            Err(_) => Err(late()),
-        }
+        let written = self.write(commit, messages);
+        tokio::time::timeout_at(deadline, written)
+            .await
+            .unwrap_or_else(|_| Err(AppendError::Unavailable("no answer in time".to_owned())))
     }
 
     async fn load(&self, subject: &Subject) -> Result<Vec<Recorded>, LoadError> {

@@ -30,6 +30,11 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    /// What makes it recognisable when it comes again.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.headers.get(NATS_MESSAGE_ID).map(HeaderValue::as_str)
+    }
+
     /// Roughly its size on the wire, in bytes.
     pub(super) fn size(&self) -> usize {
         self.payload.len() + OWN_HEADERS
@@ -42,6 +47,14 @@ struct Rest {
     subject: String,
     headers: Vec<(String, String)>,
     payload: String,
+}
+
+impl Rest {
+    fn new(envelope: &Headers, id: &str, subject: String, payload: &[u8]) -> Self {
+        let mut headers: Vec<_> = envelope.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        headers.push(("Nats-Msg-Id".to_owned(), id.to_owned()));
+        Self { subject, headers, payload: String::from_utf8_lossy(payload).into_owned() }
+    }
 }
 
 /// A commit's identity: what makes it recognisable when it comes again.
@@ -76,27 +89,20 @@ pub(super) fn encode(commit: &Commit, limit: usize) -> Result<Vec<Outgoing>, App
         if envelope_size + OWN_HEADERS > MAX_HEADERS {
             return Err(AppendError::TooLarge { size: envelope_size + OWN_HEADERS, limit: MAX_HEADERS });
         }
+        let id = match &commit.dedup {
+            Some(dedup) if n == 0 => dedup.clone(),
+            _ => envelope.get(header::ID).unwrap_or_default().to_owned(),
+        };
+        let follows = (n > 0).then(|| Rest::new(&envelope, &id, event.subject.to_string(), &payload));
+        rest.extend(follows);
         let mut headers = HeaderMap::new();
-        for (name, text) in envelope.iter() {
-            headers.insert(envelope_name(name), value(text)?);
-        }
-        if n == 0 {
-            headers.insert(NATS_MESSAGE_ID, value(&dedup_id(commit))?);
-        } else {
-            headers.insert(NATS_MESSAGE_ID, HeaderValue::from(event.meta.id.to_string()));
+        headers.insert(NATS_MESSAGE_ID, value(id)?);
+        for (name, text) in envelope {
+            headers.insert(envelope_name(&name), value(text)?);
         }
         let subject = event.subject.to_string();
         if count > 1 {
             headers.insert(COMMIT, format!("{}/{count}", n + 1));
-            if n > 0 {
-                let mut copy: Vec<_> = envelope.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-                copy.push(("Nats-Msg-Id".to_owned(), event.meta.id.to_string()));
-                rest.push(Rest {
-                    subject: subject.clone(),
-                    headers: copy,
-                    payload: String::from_utf8_lossy(&payload).into_owned(),
-                });
-            }
         }
         messages.push(Outgoing { subject: subject.into(), headers, payload });
     }
@@ -136,8 +142,11 @@ fn header_size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(n, values)| values.iter().map(|v| size(n, v)).sum::<usize>()).sum()
 }
 
-fn value(text: &str) -> Result<HeaderValue, AppendError> {
-    text.parse().map_err(|_| AppendError::Invalid("a line break in its envelope"))
+fn value(text: String) -> Result<HeaderValue, AppendError> {
+    if text.bytes().any(|b| b == b'\r' || b == b'\n') {
+        return Err(AppendError::Invalid("a line break in its envelope"));
+    }
+    Ok(HeaderValue::from(text))
 }
 
 /// The header's name without an allocation for those of the envelope.
