@@ -15,6 +15,11 @@ static SCHEMAS: LazyLock<Value> = LazyLock::new(|| {
     document.pointer_mut("/components/schemas").map(Value::take).unwrap_or_default()
 });
 
+/// Finds out what fields there are, which takes a moment the first time.
+pub(crate) fn known_fields() {
+    LazyLock::force(&SCHEMAS);
+}
+
 /// Reads `a,b.c` for an answer of type `T`.
 ///
 /// # Errors

@@ -4,13 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Pool;
+use futures::future::try_join_all;
 use object_store::ObjectStore;
-use weir_events::EventLog;
+use weir_events::{EventLog, Position, WorkspaceId};
+use weir_infra::http::Problem;
 
 use crate::{
     cache::Answers,
+    fields,
+    http::dashboard,
     metrics::Metrics,
     position::{Positions, quoted},
+    reader::Reader,
 };
 
 /// Settings of the read side.
@@ -95,5 +100,26 @@ impl State {
             registry,
             setup,
         })))
+    }
+
+    /// Reads a dashboard of nobody on that many connections at once. A connection's first reads
+    /// take several times as long as its later ones, since every statement has to be prepared:
+    /// nobody needs to wait for that if it is done before the first request. Harmless at any time.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or the read models are not there yet.
+    pub async fn warm_up(&self, connections: usize) -> Result<(), Problem> {
+        fields::known_fields();
+        let inner = &self.0;
+        let today = (inner.sources.clock)().date_naive();
+        let clients =
+            (0..connections.min(inner.sources.pool.status().max_size)).map(|_| inner.sources.pool.get());
+        let clients = try_join_all(clients).await?;
+        let reads = clients.into_iter().map(async |mut client| {
+            let nobody = WorkspaceId(uuid::Uuid::nil());
+            let db = Reader::open(&mut client, &inner.setup, nobody, Position::START).await?;
+            dashboard::load(&db, today).await.map(drop)
+        });
+        try_join_all(reads).await.map(drop)
     }
 }

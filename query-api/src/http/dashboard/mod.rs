@@ -200,23 +200,25 @@ impl Overview {
 pub(crate) async fn get(mut read: Read) -> Result<HttpResponse, Problem> {
     let wanted = read.whole_with_position::<Dashboard>()?;
     let today = read.today();
-    read.answer(wanted, async |db| load(db, today).await).await
+    // Boxed, so that the handler's own state stays small.
+    read.answer(wanted, async |db| Box::pin(load(db, today)).await).await
 }
 
-async fn load(db: &Reader<'_>, today: NaiveDate) -> Result<Dashboard, Problem> {
+/// Reads it all.
+pub(crate) async fn load(db: &Reader<'_>, today: NaiveDate) -> Result<Dashboard, Problem> {
     let period = Period::last(DEFAULT_DAYS, today);
     let none = activity::Filter::default();
     let recent_activity = activity::LIST.first(ACTIVITY)?;
-    let (overview, days, queries, uploads, gallery, activity) = futures::try_join!(
+    // All on their way before the first answer is back.
+    let (overview, days, queries, uploads, gallery, activity, insights) = futures::try_join!(
         Overview::read(db),
         period.days(db),
         runs::list::newest(db, RECENT),
         datasets::list::newest(db, RECENT, today),
         visualizations::list::newest(db, GALLERY),
         none.read(&recent_activity, db),
+        insights::Found::read(db, today, INSIGHTS),
     )?;
-    // Boxed, so that the handler's own state stays small.
-    let insights = Box::pin(insights::read(db, &overview, today, INSIGHTS)).await?;
     let recent = gallery.items.iter().take(RECENT as usize).map(RecentVisualization::of).collect();
     let List { items: activity, .. } = activity;
     Ok(Dashboard {
@@ -226,7 +228,7 @@ async fn load(db: &Reader<'_>, today: NaiveDate) -> Result<Dashboard, Problem> {
         recent: Recent { queries: queries.items, uploads: uploads.items, visualizations: recent },
         gallery: gallery.items,
         activity,
-        insights,
+        insights: insights.into_insights(&overview),
         usage: UsageDays { days: days.into_iter().map(Counted::into_day).collect() },
     })
 }

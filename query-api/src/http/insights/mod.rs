@@ -79,28 +79,40 @@ impl UsedDataset {
     }
 }
 
-/// Reads what the insights are made of.
-pub(crate) async fn read(
-    db: &Reader<'_>,
-    overview: &Overview,
-    today: NaiveDate,
+/// What the insights are made of.
+pub(crate) struct Found {
+    most_used: Vec<UsedDataset>,
+    patterns: Vec<Query>,
+    failing: Vec<Failing>,
+    datasets: Vec<Attention>,
     limit: usize,
-) -> Result<Insights, Problem> {
-    let Period { from, to } = Period::last(DEFAULT_DAYS, today);
-    let many = i64::try_from(limit).unwrap_or(LOOKED_AT);
-    let patterns_wanted = many.max(LOOKED_AT);
-    let unused_since = from.and_time(NaiveTime::MIN).and_utc();
-    let (most_used_datasets, mut query_patterns, failing, datasets) = futures::try_join!(
-        async { db.all(MOST_USED, &[&from, &to, &many], UsedDataset::from_row).await },
-        async { db.all(PATTERNS, &[&patterns_wanted], Query::from_row).await },
-        async { db.all(FAILING, &[&actions::FAILURES, &many], failing).await },
-        async { db.all(DATASETS, &[&unused_since, &many], attention).await },
-    )?;
-    let facts = Facts { overview, patterns: &query_patterns, failing: &failing, datasets: &datasets };
-    let mut recommended_actions = actions::recommend(&facts);
-    recommended_actions.truncate(limit);
-    query_patterns.truncate(limit);
-    Ok(Insights { most_used_datasets, query_patterns, recommended_actions })
+}
+
+impl Found {
+    /// Reads it, for at most `limit` insights of each kind.
+    pub(crate) async fn read(db: &Reader<'_>, today: NaiveDate, limit: usize) -> Result<Self, Problem> {
+        let Period { from, to } = Period::last(DEFAULT_DAYS, today);
+        let many = i64::try_from(limit).unwrap_or(LOOKED_AT);
+        let patterns_wanted = many.max(LOOKED_AT);
+        let unused_since = from.and_time(NaiveTime::MIN).and_utc();
+        let (most_used, patterns, failing, datasets) = futures::try_join!(
+            async { db.all(MOST_USED, &[&from, &to, &many], UsedDataset::from_row).await },
+            async { db.all(PATTERNS, &[&patterns_wanted], Query::from_row).await },
+            async { db.all(FAILING, &[&actions::FAILURES, &many], failing).await },
+            async { db.all(DATASETS, &[&unused_since, &many], attention).await },
+        )?;
+        Ok(Self { most_used, patterns, failing, datasets, limit })
+    }
+
+    /// What can be learnt from it.
+    pub(crate) fn into_insights(mut self, overview: &Overview) -> Insights {
+        let facts =
+            Facts { overview, patterns: &self.patterns, failing: &self.failing, datasets: &self.datasets };
+        let mut recommended_actions = actions::recommend(&facts);
+        recommended_actions.truncate(self.limit);
+        self.patterns.truncate(self.limit);
+        Insights { most_used_datasets: self.most_used, query_patterns: self.patterns, recommended_actions }
+    }
 }
 
 fn failing(row: &Row) -> Decoded<Failing> {
@@ -165,8 +177,8 @@ pub(crate) async fn get(mut read: Read) -> Result<HttpResponse, Problem> {
     let wanted = read.whole::<Insights>()?;
     let today = read.today();
     read.answer(wanted, async |db| {
-        let overview = Overview::read(db).await?;
-        self::read(db, &overview, today, limit).await
+        let (overview, found) = futures::try_join!(Overview::read(db), Found::read(db, today, limit))?;
+        Ok(found.into_insights(&overview))
     })
     .await
 }
