@@ -170,9 +170,16 @@ impl Reader {
         Self { batches, task }
     }
 
-    /// The next batch; `None` when the last one has been handed out.
+    /// The next batch; `None` once, when the last one has been handed out.
     pub(crate) async fn next(&mut self) -> Result<Option<Batch>, FollowError> {
-        self.batches.recv().await.transpose()
+        match self.batches.recv().await {
+            Some(batch) => batch.map(Some),
+            // Only a task that ended well has read everything.
+            None => match (&mut self.task).await {
+                Ok(()) => Ok(None),
+                Err(error) => Err(FollowError::Failed(format!("reading events broke off: {error}"))),
+            },
+        }
     }
 }
 

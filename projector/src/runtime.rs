@@ -233,8 +233,11 @@ impl Runtime {
                 self.stand_by(&schema).await?;
                 continue;
             };
-            let client = self.pool.get().await.map_err(store::Error::from)?;
-            if store::checkpoint(&**client, &schema).await?.fits(&self.projections) {
+            let checkpoint = {
+                let client = self.pool.get().await.map_err(store::Error::from)?;
+                store::checkpoint(&**client, &schema).await?
+            };
+            if checkpoint.fits(&self.projections) {
                 return Ok(writer);
             }
             // The writer is kept meanwhile, so that no other process begins the same.

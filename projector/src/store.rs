@@ -129,9 +129,8 @@ async fn create(tx: &Tx<'_>, schema: &Schema, projections: &Projections) -> Resu
 /// The schema's checkpoint; with no projections in it, it stands at the start.
 pub(crate) async fn checkpoint(client: &impl GenericClient, schema: &Schema) -> Result<Checkpoint, Error> {
     // An older build's table may lack the last column; nothing fits it then.
-    let sql = format!(
-        "SELECT name, version, position, (to_jsonb(c)->>'tables')::uuid FROM {schema}.checkpoint c"
-    );
+    let sql =
+        format!("SELECT name, version, position, (to_jsonb(c)->>'tables')::uuid FROM {schema}.checkpoint c");
     let rows = client.query(&sql, &[]).await?;
     let position = rows.iter().map(|r| r.get::<_, i64>(2)).min().unwrap_or_default();
     let mut origins: Vec<_> =
