@@ -1,0 +1,174 @@
+//! Limits, failures and callers who go away.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use reqwest::Method;
+use serde_json::json;
+use weir_command::Config;
+use weir_events::{Event, Filter, Position, query};
+
+use crate::world::{Answer, SECOND, Someone, Weir, World, until};
+
+/// Takes for ever: 3,000 rows to the power of four.
+const ENDLESS: &str = "SELECT sum(a.n * b.n * c.n * d.n) FROM nums a, nums b, nums c, nums d";
+
+async fn nums(ada: &Someone) {
+    let rows: Vec<String> = (0..3_000).map(|n| n.to_string()).collect();
+    ada.ready("nums", format!("n\n{}\n", rows.join("\n"))).await;
+}
+
+/// The next run that failed after a position.
+async fn next_failure(weir: &Weir, after: Position) -> query::Failed {
+    let mut events = weir.log.follow(Filter::All, after);
+    let found = async {
+        loop {
+            let recorded = events.next().await.unwrap().unwrap().decode().unwrap();
+            if let Event::Query(query::Event::Failed(failed)) = recorded.event {
+                return failed;
+            }
+        }
+    };
+    tokio::time::timeout(SECOND * 20, found).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_cancels() {
+    let world = World::new().await;
+    let weir =
+        world.start(Config { concurrent_queries: 1, query_time: SECOND * 300, ..Config::default() }).await;
+    let _worker = weir.worker();
+    let ada = weir.someone();
+    nums(&ada).await;
+    let head = weir.log.head().await.unwrap();
+    let asked = ada.request(Method::POST, "queries").json(&json!({"sql": ENDLESS}));
+    let gone = asked.timeout(Duration::from_millis(500)).send().await.unwrap_err();
+    assert!(gone.is_timeout());
+    let failed = next_failure(&weir, head).await;
+    assert_eq!((failed.code.as_str(), failed.sql.as_str()), ("cancelled", ENDLESS));
+    // Its turn is free again: the only one that there is.
+    ada.sql("SELECT count(*) FROM nums").await.ok();
+}
+
+#[tokio::test]
+async fn more_than_may_run_at_once_wait_and_then_are_refused() {
+    let world = World::new().await;
+    let config = Config {
+        concurrent_queries: 1,
+        query_wait: Duration::from_millis(100),
+        query_time: SECOND * 300,
+        ..Config::default()
+    };
+    let weir = world.start(config).await;
+    let _worker = weir.worker();
+    let (ada, bob) = (weir.someone(), weir.someone());
+    nums(&ada).await;
+    nums(&bob).await;
+    let asked = ada.request(Method::POST, "queries").json(&json!({"sql": ENDLESS})).send();
+    let running = tokio::spawn(asked);
+    let mut head = weir.log.head().await.unwrap();
+    let mut n = 0;
+    // Until the endless one has its turn, others have it.
+    until("the endless query has its turn", async || {
+        n += 1;
+        let answer = ada.sql(&format!("SELECT {n} FROM nums")).await;
+        if answer.status == 429 {
+            answer.refused(429, "too_many_queries");
+            assert_eq!(answer.header("retry-after"), "2");
+            return true;
+        }
+        head = weir.log.head().await.unwrap();
+        false
+    })
+    .await;
+    assert_eq!(weir.log.head().await.unwrap(), head, "a refusal writes nothing");
+    bob.sql("SELECT count(*) FROM nums").await.ok();
+    running.abort();
+}
+
+#[tokio::test]
+async fn limits_of_time_and_rows() {
+    let world = World::new().await;
+    let weir = world
+        .start(Config { query_time: Duration::from_millis(200), max_rows: 2_000, ..Config::default() })
+        .await;
+    let _worker = weir.worker();
+    let ada = weir.someone();
+    nums(&ada).await;
+    ada.sql(ENDLESS).await.refused(422, "time_limit");
+    let cut = ada.post("queries", json!({"sql": "SELECT n FROM nums", "limit": 10})).await.ok();
+    assert_eq!((&cut.body["row_count"], &cut.body["truncated"]), (&json!(10), &json!(true)));
+    for limit in [json!(0), json!(2_001)] {
+        let refused = ada.post("queries", json!({"sql": "SELECT n FROM nums", "limit": limit})).await;
+        refused.refused(422, "invalid_value");
+        assert_eq!(refused.body["errors"][0]["field"], "limit");
+    }
+}
+
+#[tokio::test]
+async fn what_fails_says_where_and_is_written_down() {
+    let world = World::new().await;
+    let weir = world.start(Config::default()).await;
+    let _worker = weir.worker();
+    let ada = weir.someone();
+    nums(&ada).await;
+
+    let head = weir.log.head().await.unwrap();
+    let syntax = ada.sql("SELECT n\nFORM nums WHERE").await;
+    syntax.refused(422, "syntax_error");
+    assert_eq!(syntax.body["errors"][0]["line"], 2, "{}", syntax.body);
+    let failed = next_failure(&weir, head).await;
+    assert_eq!(failed.code, "syntax_error");
+    assert_eq!(syntax.header("weir-run-id"), failed.run_id.to_string());
+
+    let table = ada.sql("SELECT n FROM numz").await;
+    table.refused(422, "unknown_table");
+    assert!(table.text("detail").contains("nums"), "{}", table.body);
+    ada.sql("SELECT m FROM nums").await.refused(422, "unknown_column");
+    ada.sql(" ").await.refused(422, "invalid_value");
+    ada.post("queries", json!({})).await.refused(422, "invalid_value");
+    ada.post("queries", json!({"question": "How many?"})).await.refused(501, "question_unsupported");
+    ada.post("queries", json!({"sql": "SELECT ?", "params": [1]})).await.refused(422, "invalid_value");
+    let html =
+        ada.request(Method::POST, "queries").header("accept", "text/html").json(&json!({"sql": "SELECT 1"}));
+    Answer::of(html.send().await.unwrap()).await.refused(406, "not_acceptable");
+
+    let missing = uuid::Uuid::now_v7();
+    ada.post(&format!("queries/{missing}/save"), json!({"name": "x"})).await.refused(404, "query_not_found");
+}
+
+#[tokio::test]
+async fn what_can_change_is_not_cached() {
+    let world = World::new().await;
+    let weir = world.start(Config::default()).await;
+    let _worker = weir.worker();
+    let ada = weir.someone();
+    nums(&ada).await;
+    for _ in 0..2 {
+        let volatile = ada.sql("SELECT now(), count(*) FROM nums").await.ok();
+        assert_eq!(volatile.header("weir-cache"), "miss");
+    }
+    // The same name for other data is another question.
+    assert_eq!(ada.sql("SELECT count(*) FROM nums").await.ok().body["rows"][0][0], 3_000);
+    let old =
+        weir.app.directory().name_holder(ada.workspace, weir_events::name::Kind::Dataset, "nums").unwrap();
+    ada.send(Method::DELETE, &format!("datasets/{old}"), json!({})).await.ok();
+    ada.ready("nums", "n\n1\n").await;
+    let fresh = ada.sql("SELECT count(*) FROM nums").await.ok();
+    assert_eq!((fresh.header("weir-cache"), &fresh.body["rows"][0][0]), ("miss", &json!(1)));
+}
+
+#[tokio::test]
+async fn those_who_ask_the_same_at_once_share_one_computation() {
+    let world = World::new().await;
+    let weir = world.start(Config::default()).await;
+    let _worker = weir.worker();
+    let ada = weir.someone();
+    nums(&ada).await;
+    let sql = "SELECT sum(a.n) FROM nums a, nums b";
+    let answers = futures::future::join_all((0..10).map(|_| ada.sql(sql))).await;
+    let misses = answers.iter().filter(|a| a.header("weir-cache") == "miss").count();
+    assert_eq!(misses, 1);
+    let runs: std::collections::HashSet<&str> = answers.iter().map(|a| a.text("run_id")).collect();
+    assert_eq!(runs.len(), 10, "each is a run of its own");
+}
