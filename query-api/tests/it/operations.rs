@@ -120,6 +120,7 @@ async fn the_description_is_complete() {
             }
         }
     }
+    assert_eq!(schemas["Binary"]["format"], "binary");
     let text = document.to_string();
     for part in text.split("#/components/schemas/").skip(1) {
         let name = part.split('"').next().unwrap();

@@ -48,6 +48,12 @@ pub(crate) struct ResultColumn {
     pub(crate) data_type: String,
 }
 
+/// Bytes, for the API's description.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "only described: the bytes themselves are served")]
+pub(crate) struct Binary(Vec<u8>);
+
 /// The forms in which an answer can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -133,8 +139,8 @@ struct Kept {
         (status = 200, description = "The rows", content(
             (RunResult = "application/json"),
             (String = "text/csv"),
-            (Vec<u8> = "application/vnd.apache.parquet"),
-            (Vec<u8> = "application/vnd.apache.arrow.stream"),
+            (Binary = "application/vnd.apache.parquet"),
+            (Binary = "application/vnd.apache.arrow.stream"),
         )),
         (status = 406, description = "None of the accepted forms can be given", body = Problem,
             content_type = "application/problem+json"),
