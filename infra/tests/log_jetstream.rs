@@ -146,6 +146,9 @@ async fn a_commit_that_waits_out_a_restart_is_written_once() {
 /// Kills the server in the middle of writes that share batches, of several events each.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_in_the_middle_of_a_write_leaves_whole_commits() {
+    // With RUST_LOG=warn the output says how often a kill cut a commit in two.
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
     let mut nats = Nats::start().await;
     let log = open(&nats).await;
     let workspace = workspace();
@@ -160,14 +163,14 @@ async fn a_server_killed_in_the_middle_of_a_write_leaves_whole_commits() {
                     let commit = Commit::new()
                         .guarded(described(&subject, "1"), Position::START)
                         .guarded(reserved(workspace, &name), Position::START)
-                        .event(described(&subject, "3"));
+                        .event(described(&subject, &"3".repeat(10_000)));
                     let id = commit.events[0].meta.id;
                     (id, insist(&log, commit).await.expect("written"))
                 })
             })
             .collect();
         // Where in the writes the kill comes differs from round to round.
-        tokio::time::sleep(Duration::from_millis(5 + 9 * round)).await;
+        tokio::time::sleep(Duration::from_millis(20 + 23 * round)).await;
         nats.kill().await;
         nats.restart().await;
         for writer in writers {
