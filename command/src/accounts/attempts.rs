@@ -35,7 +35,7 @@ impl Attempts {
         Self { accounts: Meter::new(per_account, CAPACITY), addresses: Meter::new(per_address, CAPACITY) }
     }
 
-    /// Counts an attempt to log in; whoever succeeds gives it back.
+    /// Counts an attempt to log in, until it is given back.
     pub(super) fn login(
         &self,
         address: IpAddr,
@@ -62,8 +62,8 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// It was the right person, so it does not count.
-    pub(super) fn succeeded(self) {
+    /// It does not count: it was the right person, or nothing could be found out.
+    pub(super) fn give_back(self) {
         self.attempts.addresses.give_back(&self.address);
         self.attempts.accounts.give_back(&self.email);
     }
@@ -187,7 +187,7 @@ mod tests {
     fn who_succeeds_may_go_on() {
         let attempts = attempts();
         for _ in 0..100 {
-            attempts.login(address(1), "ada@example.org", at(0)).unwrap().succeeded();
+            attempts.login(address(1), "ada@example.org", at(0)).unwrap().give_back();
         }
     }
 

@@ -23,11 +23,21 @@ impl Accounts {
             || Problem::new(Code::CredentialsInvalid, "The e-mail address or the password is wrong.");
         let Ok(email) = Email::parse(email) else { return Err(refused()) };
         let attempt = self.0.attempts.login(address, email.key(), request.now)?;
-        let record = self.record_by_email(&email).await?;
-        let hash = record.as_ref().map(|r| r.password_hash.clone());
-        let right = self.0.passwords.verify(password, hash).await?;
-        let Some(record) = record.filter(|_| right) else { return Err(refused()) };
-        attempt.succeeded();
+        let checked = async {
+            let record = self.record_by_email(&email).await?;
+            let hash = record.as_ref().map(|r| r.password_hash.clone());
+            let right = self.0.passwords.verify(password, hash).await?;
+            Ok(record.filter(|_| right))
+        };
+        let record = match checked.await {
+            Ok(Some(record)) => record,
+            Ok(None) => return Err(refused()),
+            Err(problem) => {
+                attempt.give_back();
+                return Err(problem);
+            }
+        };
+        attempt.give_back();
         let position = self.settle(&record, request).await?;
         self.begin_session(record.user, position, request).await
     }

@@ -22,8 +22,7 @@ pub const POSITION: HeaderName = HeaderName::from_static("weir-position");
 /// How far a read model must be before it answers.
 pub const MIN_POSITION: HeaderName = HeaderName::from_static("weir-min-position");
 
-/// What a request carries besides its content. An extractor that never fails, save for a bad
-/// `Idempotency-Key`.
+/// What a request carries besides its content. An extractor that never fails.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
     /// When the request came.
@@ -33,7 +32,8 @@ pub struct RequestContext {
     pub correlation: Uuid,
     /// W3C trace context to hand on.
     pub traceparent: Option<String>,
-    /// What makes a repetition of the request recognisable.
+    /// What makes a repetition of the request recognisable, where the idempotency middleware
+    /// claimed it: a key that nobody checks against the content means nothing.
     pub idempotency: Option<IdempotencyKey>,
 }
 
@@ -91,22 +91,15 @@ impl RequestContext {
     }
 
     /// Reads it from a request.
-    ///
-    /// # Errors
-    /// When the `Idempotency-Key` is not a short printable text.
-    pub fn read(req: &HttpRequest) -> Result<Self, Problem> {
+    pub fn read(req: &HttpRequest) -> Self {
         let trace = Self::trace(req);
-        let claimed = req.extensions().get::<IdempotencyKey>().cloned();
-        let idempotency = match claimed {
-            Some(key) => Some(key),
-            None => IdempotencyKey::read(req.headers(), req.method(), req.path(), b"")?,
-        };
-        Ok(Self {
+        let idempotency = req.extensions().get::<IdempotencyKey>().cloned();
+        Self {
             now: trace.now,
             correlation: trace.correlation,
             traceparent: Some(trace.traceparent),
             idempotency,
-        })
+        }
     }
 
     /// An id for something that this request makes: the same one whenever the same keyed request
@@ -124,7 +117,7 @@ impl FromRequest for RequestContext {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::read(req))
+        ready(Ok(Self::read(req)))
     }
 }
 
@@ -165,12 +158,12 @@ mod tests {
     #[test]
     fn takes_part_in_the_callers_trace() {
         let req = TestRequest::default().insert_header((TRACEPARENT, PARENT)).to_http_request();
-        let context = RequestContext::read(&req).unwrap();
+        let context = RequestContext::read(&req);
         let out = context.traceparent.unwrap();
         assert!(out.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && out.ends_with("-01"), "{out}");
         assert!(!out.contains("00f067aa0ba902b7"), "the span is our own");
         assert_eq!(context.correlation.simple().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
-        assert_eq!(RequestContext::read(&req).unwrap().correlation, context.correlation);
+        assert_eq!(RequestContext::read(&req).correlation, context.correlation);
     }
 
     #[test]
@@ -182,7 +175,7 @@ mod tests {
             "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         ] {
             let req = TestRequest::default().insert_header((TRACEPARENT, broken)).to_http_request();
-            let context = RequestContext::read(&req).unwrap();
+            let context = RequestContext::read(&req);
             assert!(parse_traceparent(&context.traceparent.unwrap()).is_some());
         }
     }
@@ -191,6 +184,6 @@ mod tests {
     fn keeps_the_callers_request_id() {
         let id = Uuid::now_v7();
         let req = TestRequest::default().insert_header((REQUEST_ID, id.to_string())).to_http_request();
-        assert_eq!(RequestContext::read(&req).unwrap().correlation, id);
+        assert_eq!(RequestContext::read(&req).correlation, id);
     }
 }

@@ -1,6 +1,9 @@
 //! The outermost middleware: what is the same for every request and every answer.
 
-use std::time::Instant;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Instant,
+};
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse, ResponseError,
@@ -148,16 +151,17 @@ pub async fn not_found(req: HttpRequest) -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::NotFound, format!("There is nothing at {}.", req.path())))
 }
 
-/// The address that a request came from: the peer's. A header such as `X-Forwarded-For` can be
-/// written by anyone, so it counts only when the peer is on this machine or a private network,
-/// and then its last entry, which is the one that the nearest proxy wrote.
-pub fn client_address(req: &HttpRequest) -> std::net::IpAddr {
-    use std::net::{IpAddr, Ipv4Addr};
+/// The proxies in front of Weir, as application data; without it those on this machine.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies(pub Vec<IpAddr>);
+
+/// The address that a request came from: the peer's. `X-Forwarded-For` can be written by anyone,
+/// so it counts only when the peer is on this machine or one of [`TrustedProxies`], and then its
+/// last entry, which is the one that this proxy wrote.
+pub fn client_address(req: &HttpRequest) -> IpAddr {
     let peer = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip()).to_canonical();
-    let behind_proxy = match peer {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local(),
-    };
+    let trusted = req.app_data::<TrustedProxies>();
+    let behind_proxy = peer.is_loopback() || trusted.is_some_and(|t| t.0.contains(&peer));
     if !behind_proxy {
         return peer;
     }
@@ -225,10 +229,13 @@ mod tests {
             let req = TestRequest::default()
                 .peer_addr(peer.parse().unwrap())
                 .insert_header(("x-forwarded-for", forwarded))
+                .app_data(TrustedProxies(vec![IpAddr::from([10, 0, 0, 8])]))
                 .to_http_request();
             client_address(&req).to_string()
         };
         assert_eq!(address("203.0.113.7:1", "198.51.100.1"), "203.0.113.7");
+        assert_eq!(address("10.0.0.7:1", "198.51.100.1"), "10.0.0.7");
+        assert_eq!(address("10.0.0.8:1", "198.51.100.1"), "198.51.100.1");
         assert_eq!(address("127.0.0.1:1", "1.2.3.4, 198.51.100.1"), "198.51.100.1");
         assert_eq!(address("127.0.0.1:1", "rubbish"), "127.0.0.1");
     }

@@ -21,7 +21,7 @@ mod problem;
 
 pub use code::Code;
 pub use context::{MIN_POSITION, MinPosition, POSITION, REQUEST_ID, RequestContext, TRACEPARENT};
-pub use edge::{client_address, edge, not_found};
+pub use edge::{TrustedProxies, client_address, edge, not_found};
 pub use extract::{Json, JsonLimit, Path, Query, RawQuery, multipart_problem, payload_problem};
 pub use idempotency::IdempotencyKey;
 pub use page::{Fields, List, Page, PageParams, Sort, parameter, sortable_time};
