@@ -4,6 +4,7 @@ use std::io::Read;
 use std::sync::OnceLock;
 
 use jsonschema::error::ValidationErrorKind;
+use jsonschema::paths::Location;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
@@ -18,7 +19,8 @@ const MAX_DEPTH: usize = 32;
 const MAX_ERRORS: usize = 20;
 
 /// Checks a specification against the Vega-Lite schema and our own rules: bounded size, and nothing
-/// in it makes a browser fetch from elsewhere, since a chart's data are its query's answer.
+/// in it makes a browser fetch from elsewhere, since a chart's data are its query's answer. `data` may be
+/// left out; it stands for the named data set `rows` then.
 ///
 /// The first call of a process compiles the schema, which takes a good part of a second.
 ///
@@ -39,9 +41,14 @@ pub fn validate_spec(spec: &Value) -> Result<(), Vec<SpecError>> {
         }
     }
     outside(spec, &mut String::new(), &mut errors);
+    // The grammar wants data named, and here they can only be the query's.
+    let mut whole = spec.clone();
+    if whole.get("data").is_none() {
+        whole["data"] = serde_json::json!({"name": "rows"});
+    }
     match validator() {
-        Ok(validator) if !validator.is_valid(spec) => {
-            for problem in validator.iter_errors(spec) {
+        Ok(validator) if !validator.is_valid(&whole) => {
+            for problem in validator.iter_errors(&whole) {
                 explain(&problem, &mut errors);
                 if errors.len() >= MAX_ERRORS {
                     break;
@@ -146,18 +153,28 @@ fn explain(problem: &ValidationError<'_>, errors: &mut Vec<SpecError>) {
         errors.push(error(problem.instance_path().as_str(), detail));
         return;
     };
-    let nearness = |branch: &&Vec<ValidationError<'_>>| {
-        let depth = branch.iter().map(|e| e.instance_path().segments().count()).min().unwrap_or(0);
-        // A branch of another type altogether is never what was meant.
-        let other_type = branch.iter().any(|e| {
-            matches!(e.kind(), ValidationErrorKind::Type { .. } | ValidationErrorKind::Constant { .. })
-                && e.instance_path() == problem.instance_path()
-        });
-        (!other_type, depth, std::cmp::Reverse(branch.len()))
+    let misfit = |branch: &&Vec<ValidationError<'_>>| {
+        (branch.iter().map(|e| misfits(e, problem.instance_path())).sum::<usize>(), branch.len())
     };
-    match context.iter().max_by_key(nearness) {
+    match context.iter().min_by_key(misfit) {
         Some(branch) if !branch.is_empty() => branch.iter().for_each(|e| explain(e, errors)),
         _ => errors.push(error(problem.instance_path().as_str(), "This is none of the forms allowed here.")),
+    }
+}
+
+/// In how many ways a value itself, as opposed to what is inside of it, is not of a form.
+fn misfits(problem: &ValidationError<'_>, path: &Location) -> usize {
+    if problem.instance_path() != path {
+        return 0;
+    }
+    match problem.kind() {
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            let branches = context.iter().map(|b| b.iter().map(|e| misfits(e, path)).sum());
+            branches.min().unwrap_or(1)
+        }
+        // Another type altogether is never what was meant.
+        ValidationErrorKind::Type { .. } | ValidationErrorKind::Constant { .. } => 10,
+        _ => 1,
     }
 }
 

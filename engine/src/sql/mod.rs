@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::{Answer, Engine};
 
 mod error;
+mod guard;
 mod memory;
 mod names;
 mod pattern;
@@ -71,7 +72,9 @@ impl Engine {
         let (statement, tables, limits) = (statement.clone(), tables.to_vec(), limits.clone());
         let time = limits.time;
         let shared = self.shared.clone();
-        let work = async move { run::run(&shared.sessions, &statement, &tables, &limits).await };
+        let stop = run::Stop::default();
+        let told = stop.handle();
+        let work = async move { run::run(&shared.sessions, &statement, &tables, &limits, &told).await };
         let task = self.shared.runtime.spawn(work).ok_or_else(|| SqlError::internal(&"shutting down"))?;
         match tokio::time::timeout(time, task).await {
             Ok(Ok(answer)) => answer,

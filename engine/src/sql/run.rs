@@ -1,6 +1,7 @@
 //! From a checked statement to its rows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
 use datafusion::arrow::compute::cast;
@@ -11,9 +12,27 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::sql::parser::Statement as Planned;
 use futures::StreamExt;
 
+use super::guard::stoppable;
 use super::session::find;
 use super::{Code, Limits, Sessions, SqlError, Statement, Table, names};
 use crate::Answer;
+
+/// Tells a query to stop when it is dropped.
+#[derive(Default)]
+pub(super) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// What the query looks at.
+    pub(super) fn handle(&self) -> Arc<AtomicBool> {
+        self.0.clone()
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Plans and runs a statement, on a thread of the engine.
 pub(super) async fn run(
@@ -21,6 +40,7 @@ pub(super) async fn run(
     statement: &Statement,
     tables: &[Table],
     limits: &Limits,
+    stop: &Arc<AtomicBool>,
 ) -> Result<Answer, SqlError> {
     let mut used: Vec<Table> = Vec::new();
     for name in &statement.tables {
@@ -49,7 +69,7 @@ pub(super) async fn run(
         LogicalPlan::Explain(_) => plan,
         plan => LogicalPlanBuilder::from(plan).limit(0, Some(limits.rows.saturating_add(1)))?.build()?,
     };
-    let physical = state.create_physical_plan(&plan).await?;
+    let physical = stoppable(state.create_physical_plan(&plan).await?, stop)?;
     let schema = plain_schema(&physical.schema());
     let mut stream = execute_stream(physical, state.task_ctx())?;
 

@@ -16,9 +16,11 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 
+use super::guard::Checked;
 use super::memory::{QueryPool, Total};
 use super::{Code, Limits, SqlError, Table};
 use crate::{Config, SetupError};
@@ -73,7 +75,10 @@ impl Sessions {
         let mut functions = SessionStateDefaults::default_scalar_functions();
         functions.retain(|f| !WITHHELD.contains(&f.name()));
         let table_functions: Vec<Arc<TableFunction>> = SessionStateDefaults::default_table_functions();
+        let mut rules = PhysicalOptimizer::new().rules;
+        rules.insert(0, Arc::new(Checked));
         let template = SessionStateBuilder::new()
+            .with_physical_optimizer_rules(rules)
             .with_config(session)
             .with_runtime_env(runtime.clone())
             .with_expr_planners(SessionStateDefaults::default_expr_planners())
@@ -97,7 +102,13 @@ impl Sessions {
             memory_pool: Arc::new(QueryPool::new(limits.memory, self.total.clone())),
             ..self.runtime.as_ref().clone()
         };
+        let mut config = self.template.config().clone();
+        // What each part of a sort sets aside to merge what it spilled; the usual ten megabytes would
+        // be all that a small query has.
+        let share = limits.memory / (8 * config.target_partitions());
+        config.options_mut().execution.sort_spill_reservation_bytes = share.min(10 << 20);
         let state = SessionStateBuilder::new_from_existing(self.template.clone())
+            .with_config(config)
             .with_runtime_env(Arc::new(runtime))
             .build();
         let mut providers = Vec::with_capacity(tables.len());
