@@ -9,6 +9,8 @@ events! {
     pub enum Event {
         /// A file arrived and waits to be read.
         Uploaded = "weir.dataset.uploaded.v2",
+        /// Its file is to be read again, in another way.
+        Reread = "weir.dataset.reread.v1",
         /// The file was read and can be queried.
         Ingested = "weir.dataset.ingested.v1",
         /// The file could not be read.
@@ -78,6 +80,17 @@ pub struct Uploaded {
     pub upload: Upload,
     /// How to read it.
     #[serde(default)]
+    pub options: ReadOptions,
+}
+
+/// The newest file is to be read again, in another way; what comes of it is a new version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reread {
+    /// The version that the file becomes.
+    pub version: u32,
+    /// The file, as it was uploaded before.
+    pub upload: Upload,
+    /// How to read it now.
     pub options: ReadOptions,
 }
 

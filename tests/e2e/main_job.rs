@@ -108,6 +108,27 @@ async fn a_bad_file_is_rejected_with_the_place() {
         ada.post("/api/v1/queries").json(&json!({"sql": "SELECT * FROM broken"})).send().await.unwrap();
     let problem = expect(answer, StatusCode::UNPROCESSABLE_ENTITY).await;
     assert!(problem["detail"].as_str().unwrap().contains("broken"), "{problem}");
+
+    // How it is read can be corrected, without sending the file again.
+    let path = format!("/api/v1/datasets/{}", dataset["id"].as_str().unwrap());
+    let correction = json!({"options": {"allow_ragged": true}});
+    let answer = ada.request(reqwest::Method::PATCH, &path).json(&correction).send().await.unwrap();
+    expect(answer, StatusCode::OK).await;
+    let mut now = ada.read(&path).await;
+    for _ in 0..300 {
+        if now["status"] == "ready" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        now = ada.read(&path).await;
+    }
+    assert_eq!(
+        (&now["status"], &now["version"], &now["rows"]),
+        (&json!("ready"), &json!(2), &json!(3)),
+        "{now}"
+    );
+    let sql = json!({"sql": "SELECT count(c) AS n FROM broken"});
+    assert_eq!(ada.make("/api/v1/queries", &sql, StatusCode::OK).await["rows"], json!([[2]]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

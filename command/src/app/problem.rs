@@ -18,6 +18,10 @@ impl From<dataset::Error> for Problem {
             dataset::Error::NotFound => {
                 Self::new(Code::DatasetNotFound, "There is no such dataset in this workspace.")
             }
+            dataset::Error::NotReady => Self::new(
+                Code::DatasetNotReady,
+                "The file is still being read. Correct how once that is done.",
+            ),
             dataset::Error::Invalid(e) => e.into(),
         }
     }

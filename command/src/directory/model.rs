@@ -273,6 +273,12 @@ impl Workspace {
         dataset.position = recorded.position;
         match event {
             dataset::Event::Uploaded(_) => {}
+            dataset::Event::Reread(e) => {
+                dataset.version = e.version;
+                dataset.upload = e.upload.clone();
+                dataset.options = e.options.clone();
+                dataset.rejected = None;
+            }
             dataset::Event::Ingested(e) => {
                 dataset.ready = Some(Ready {
                     version: e.version,

@@ -73,7 +73,7 @@ async fn follows_a_dataset_through_its_life() {
     assert!(matches!(directory.table(workspace, "FLIGHTS 2013"), Some(Named::Ready(_))));
     assert_eq!(directory.table(WorkspaceId(Uuid::nil()), "flights 2013"), None, "another workspace");
 
-    let rename = Change { id, name: Some("trips".to_owned()), description: None };
+    let rename = Change { id, name: Some("trips".to_owned()), description: None, options: None };
     let done = executor.execute(&id, &rename, &fresh()).await.unwrap();
     assert!(directory.wait_for(done.position, SECOND).await);
     assert_eq!(directory.table(workspace, "flights 2013"), None);

@@ -4,7 +4,8 @@
 use weir_events::{
     DatasetId, Event as Any, Subject, WorkspaceId,
     dataset::{
-        Deleted, Described, Event, Ingested, ReadOptions, Rejected, Renamed, Restored, Upload, Uploaded,
+        Deleted, Described, Event, Ingested, ReadOptions, Rejected, Renamed, Reread, Restored, Upload,
+        Uploaded,
     },
     name::Kind,
 };
@@ -22,8 +23,10 @@ pub struct State {
     description: String,
     /// The newest version; 0 when nothing was uploaded.
     version: u32,
-    /// The newest version's file.
-    blob: String,
+    /// The newest version's file; `None` when nothing was uploaded.
+    upload: Option<Upload>,
+    /// How that file is to be read.
+    options: ReadOptions,
     /// The newest version that can be queried.
     ready: Option<u32>,
     /// Whether the newest version's file turned out to be unreadable.
@@ -40,6 +43,10 @@ impl State {
     /// Whether its name is reserved for it, unless it is deleted.
     fn names_something(&self) -> bool {
         self.ready.is_some() || !self.rejected
+    }
+
+    fn blob(&self) -> String {
+        self.upload.as_ref().map(|u| u.blob.clone()).unwrap_or_default()
     }
 
     fn there(&self) -> Result<&Self, Error> {
@@ -71,7 +78,14 @@ impl Decider for Datasets {
                     state.description = e.description.clone().unwrap_or_default();
                 }
                 state.version = e.version;
-                state.blob.clone_from(&e.upload.blob);
+                state.upload = Some(e.upload.clone());
+                state.options.clone_from(&e.options);
+                state.rejected = false;
+            }
+            Event::Reread(e) => {
+                state.version = e.version;
+                state.upload = Some(e.upload.clone());
+                state.options.clone_from(&e.options);
                 state.rejected = false;
             }
             Event::Ingested(e) => state.ready = Some(e.version),
@@ -93,6 +107,9 @@ pub enum Error {
     /// There is none, or it is deleted.
     #[error("there is no such dataset")]
     NotFound,
+    /// Its file is still being read, so that it cannot be read in another way yet.
+    #[error("the dataset is still being read")]
+    NotReady,
     /// Something that was typed in is not as it should be.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -128,7 +145,7 @@ impl Command<Datasets> for Receive {
 
     fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, Received>, Error> {
         if state.version > 0 {
-            let reply = Received { name: state.name.clone(), blob: state.blob.clone() };
+            let reply = Received { name: state.name.clone(), blob: state.blob() };
             return Ok(Decision::nothing(reply));
         }
         let name = validate::name("name", &self.name)?;
@@ -190,8 +207,8 @@ impl Command<Datasets> for Reject {
     }
 }
 
-/// Another name, another description, or both.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Another name, another description, another way to read the file, or several of these.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// Which dataset.
     pub id: DatasetId,
@@ -199,6 +216,8 @@ pub struct Change {
     pub name: Option<String>,
     /// The new description; empty takes it away.
     pub description: Option<String>,
+    /// How the newest file is to be read from now on; it is read again, as a new version.
+    pub options: Option<ReadOptions>,
 }
 
 /// Name and description after a change.
@@ -235,6 +254,18 @@ impl Command<Datasets> for Change {
         }
         if description != state.description {
             decision = decision.and(Described { description });
+        }
+        if let (Some(options), Some(upload)) = (&self.options, &state.upload) {
+            if !state.settled(state.version) {
+                return Err(Error::NotReady);
+            }
+            let reread =
+                Reread { version: state.version + 1, upload: upload.clone(), options: options.clone() };
+            decision = decision.and(reread);
+            if !state.names_something() {
+                // The unreadable file had given its name back.
+                decision = decision.reserve(Kind::Dataset, &name, self.id.0);
+            }
         }
         Ok(decision)
     }

@@ -101,7 +101,7 @@ fn a_file_that_cannot_be_read_gives_its_name_back() {
     let (_, names) = given::<Datasets>([uploaded()]).when(reject).then([no.clone()]);
     assert_eq!(names, [release("flights")]);
 
-    let renamed = Change { id: ID, name: Some("broken".to_owned()), description: None };
+    let renamed = Change { id: ID, name: Some("broken".to_owned()), description: None, options: None };
     let event = Event::from(Renamed { name: "broken".to_owned() });
     let (_, names) = given::<Datasets>([uploaded(), no]).when(renamed).then([event]);
     assert_eq!(names, [], "it holds no name that could be traded");
@@ -109,7 +109,7 @@ fn a_file_that_cannot_be_read_gives_its_name_back() {
 
 #[test]
 fn renaming_trades_one_name_for_the_other() {
-    let change = Change { id: ID, name: Some("trips".to_owned()), description: None };
+    let change = Change { id: ID, name: Some("trips".to_owned()), description: None, options: None };
     let event = Event::from(Renamed { name: "trips".to_owned() });
     let (labels, names) = given::<Datasets>([uploaded()]).when(change).then([event]);
     assert_eq!(names, [release("flights"), reserve("trips")]);
@@ -118,7 +118,7 @@ fn renaming_trades_one_name_for_the_other() {
 
 #[test]
 fn another_case_is_the_same_name() {
-    let change = Change { id: ID, name: Some("Flights".to_owned()), description: None };
+    let change = Change { id: ID, name: Some("Flights".to_owned()), description: None, options: None };
     let event = Event::from(Renamed { name: "Flights".to_owned() });
     let (_, names) = given::<Datasets>([uploaded()]).when(change).then([event]);
     assert_eq!(names, []);
@@ -126,14 +126,18 @@ fn another_case_is_the_same_name() {
 
 #[test]
 fn changing_to_what_is_changes_nothing() {
-    let change =
-        Change { id: ID, name: Some("flights".to_owned()), description: Some("on-time data".to_owned()) };
+    let change = Change {
+        id: ID,
+        name: Some("flights".to_owned()),
+        description: Some("on-time data".to_owned()),
+        options: None,
+    };
     given::<Datasets>([uploaded()]).when(change).then_nothing();
 }
 
 #[test]
 fn a_description_can_be_taken_away() {
-    let change = Change { id: ID, name: None, description: Some("  ".to_owned()) };
+    let change = Change { id: ID, name: None, description: Some("  ".to_owned()), options: None };
     let event = Event::from(Described { description: String::new() });
     let (labels, _) = given::<Datasets>([uploaded()]).when(change).then([event]);
     assert_eq!(labels.description, None);
@@ -161,7 +165,49 @@ fn deleting_frees_the_name_and_restoring_takes_it_again() {
 
 #[test]
 fn nothing_happens_to_what_is_not_there() {
-    let change = Change { id: ID, name: Some("x".to_owned()), description: None };
+    let change = Change { id: ID, name: Some("x".to_owned()), description: None, options: None };
     given::<Datasets>([]).when(change).then_error(Error::NotFound);
     given::<Datasets>([]).when(Delete { id: ID }).then_error(Error::NotFound);
+}
+
+fn read_otherwise() -> ReadOptions {
+    ReadOptions { allow_ragged: true, ..ReadOptions::default() }
+}
+
+fn correct() -> Change {
+    Change { id: ID, name: None, description: None, options: Some(read_otherwise()) }
+}
+
+fn reread(version: u32) -> Event {
+    Reread { version, upload: upload("uploads/a"), options: read_otherwise() }.into()
+}
+
+#[test]
+fn a_file_that_was_read_wrongly_is_read_again_as_a_new_version() {
+    let history = [uploaded(), ingested(1).into()];
+    let (_, names) = given::<Datasets>(history).when(correct()).then([reread(2)]);
+    assert_eq!(names, []);
+}
+
+#[test]
+fn a_rejected_file_that_is_read_again_takes_its_name_back() {
+    let history = [uploaded(), rejected(1).into()];
+    let (_, names) = given::<Datasets>(history).when(correct()).then([reread(2)]);
+    assert_eq!(names, [reserve("flights")]);
+}
+
+#[test]
+fn how_to_read_a_file_is_not_corrected_while_it_is_read() {
+    given::<Datasets>([uploaded()]).when(correct()).then_error(Error::NotReady);
+    let history = [uploaded(), ingested(1).into(), reread(2)];
+    given::<Datasets>(history).when(correct()).then_error(Error::NotReady);
+}
+
+#[test]
+fn a_second_reading_that_fails_leaves_the_first_in_place() {
+    let history = [uploaded(), ingested(1).into(), reread(2)];
+    let command = Reject { id: ID, reason: rejected(2) };
+    let (counts, names) = given::<Datasets>(history).when(command).then([rejected(2).into()]);
+    assert!(counts);
+    assert_eq!(names, []);
 }

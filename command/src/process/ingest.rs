@@ -127,7 +127,9 @@ impl std::fmt::Debug for Worker {
 struct Job {
     workspace: WorkspaceId,
     dataset: DatasetId,
-    uploaded: dataset::Uploaded,
+    version: u32,
+    upload: dataset::Upload,
+    options: dataset::ReadOptions,
     recorded: Recorded,
 }
 
@@ -250,7 +252,7 @@ impl Worker {
     }
 
     async fn work(&self, job: &Job, tries: u32) -> Outcome {
-        let version = job.uploaded.version;
+        let version = job.version;
         match self.outcome(job).await {
             Ok(Some(settled)) => {
                 self.sweep(job, &settled).await;
@@ -272,19 +274,19 @@ impl Worker {
         self.metrics.running.inc();
         let running = scopeguard(self.metrics.running.clone());
         let started = Instant::now();
-        let options = read_options(&job.uploaded.options);
+        let options = read_options(&job.options);
         let dataset = job.dataset;
         let progress = move |p: csv::Progress| {
             tracing::debug!(%dataset, phase = ?p.phase, bytes = p.bytes, of = p.total_bytes, rows = p.rows, "reading");
         };
-        let ingested = self.engine.ingest(&job.uploaded.upload.blob, &table, &options, progress).await;
+        let ingested = self.engine.ingest(&job.upload.blob, &table, &options, progress).await;
         drop(running);
         match ingested {
             Ok(ingested) => {
                 let elapsed = started.elapsed();
                 self.metrics.seconds.observe(elapsed.as_secs_f64());
                 self.metrics.rows_total.inc_by(ingested.rows);
-                self.metrics.bytes_total.inc_by(job.uploaded.upload.bytes);
+                self.metrics.bytes_total.inc_by(job.upload.bytes);
                 let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
                 self.complete(job, event(version, table, ingested, elapsed_ms)).await
             }
@@ -310,12 +312,12 @@ impl Worker {
             let Some(event) = Datasets::own(&recorded.event) else { continue };
             Datasets::evolve(&mut state, event);
             if let dataset::Event::Ingested(e) = event
-                && e.version == job.uploaded.version
+                && e.version == job.version
             {
                 table = Some(e.table.clone());
             }
         }
-        Ok(state.settled(job.uploaded.version).then_some(Settled { table }))
+        Ok(state.settled(job.version).then_some(Settled { table }))
     }
 
     async fn complete(&self, job: &Job, event: dataset::Ingested) -> Outcome {
@@ -355,7 +357,7 @@ impl Worker {
     /// the one that counts are such; a worker that is still at it removes its own when it loses.
     async fn sweep(&self, job: &Job, settled: &Settled) {
         let folder = Path::from(format!("tables/{}/{}", job.workspace, job.dataset));
-        let mine = format!("{folder}/{}-", job.uploaded.version);
+        let mine = format!("{folder}/{}-", job.version);
         let listed = self.blobs.list(Some(&folder)).try_collect::<Vec<_>>().await;
         for table in listed.unwrap_or_default() {
             let key = table.location.as_ref();
@@ -419,8 +421,8 @@ fn stored(message: &Message, sequence: u64) -> Stored {
     }
 }
 
-/// The upload in an event; `None` for any other event, and for one that this build cannot read: a
-/// newer worker's business.
+/// The file to read after an event; `None` for any other event, and for one that this build cannot
+/// read: a newer worker's business.
 fn job(stored: &Stored) -> Option<Job> {
     let recorded = match stored.decode() {
         Ok(recorded) => recorded,
@@ -429,10 +431,14 @@ fn job(stored: &Stored) -> Option<Job> {
             return None;
         }
     };
-    let Event::Dataset(dataset::Event::Uploaded(uploaded)) = &recorded.event else { return None };
-    let uploaded = uploaded.clone();
-    let dataset = recorded.subject.id().parse().ok()?;
-    Some(Job { workspace: recorded.subject.workspace_id(), dataset, uploaded, recorded })
+    let Event::Dataset(event) = &recorded.event else { return None };
+    let (version, upload, options) = match event {
+        dataset::Event::Uploaded(e) => (e.version, e.upload.clone(), e.options.clone()),
+        dataset::Event::Reread(e) => (e.version, e.upload.clone(), e.options.clone()),
+        _ => return None,
+    };
+    let (workspace, dataset) = (recorded.subject.workspace_id(), recorded.subject.id().parse().ok()?);
+    Some(Job { workspace, dataset, version, upload, options, recorded })
 }
 
 fn rejected(version: u32, code: &str, detail: String) -> dataset::Rejected {

@@ -4,12 +4,13 @@ use actix_web::{HttpResponse, http::StatusCode, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use weir_events::DatasetId;
+use weir_events::{DatasetId, dataset::ReadOptions};
 use weir_infra::{
     auth::{Caller, Editor},
     http::{Json, Path, Problem, RequestContext, command_answer},
 };
 
+use super::form::UploadOptions;
 use crate::{
     app::{App, context},
     domain::dataset::Change,
@@ -27,6 +28,10 @@ pub(super) struct ChangeDataset {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     description: Option<Option<String>>,
+    /// How the newest file is to be read; it is read again, as a new version. What is left out is
+    /// found out from its content.
+    #[serde(default)]
+    options: Option<UploadOptions>,
 }
 
 /// A dataset's name and description after a change.
@@ -42,7 +47,10 @@ pub(super) struct ChangedDataset {
     position: u64,
 }
 
-/// Rename or describe a dataset
+/// Rename or describe a dataset, or correct how its file is read
+///
+/// With `options` the newest file is read again, as a new version; until that is done, queries use
+/// the version before. A file that was rejected gets its name back with it.
 ///
 /// The old name is free again at once. Queries that are saved go by names, so they may need the new
 /// one.
@@ -58,7 +66,7 @@ pub(super) struct ChangedDataset {
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`role_too_low`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`dataset_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`name_taken`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`name_taken`, `dataset_not_ready`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_body`, `invalid_value`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`log_unavailable`", body = Problem, content_type = "application/problem+json"),
     ),
@@ -75,6 +83,7 @@ pub(super) async fn change(
         id: DatasetId(id),
         name: body.name,
         description: body.description.map(Option::unwrap_or_default),
+        options: body.options.map(ReadOptions::try_from).transpose()?,
     };
     let done = app.execute(&command.id, &command, &context(&caller, &request)).await?;
     let labels = done.reply;

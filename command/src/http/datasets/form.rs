@@ -65,20 +65,28 @@ pub(super) struct UploadOptions {
 /// Reads options out of their JSON text.
 pub(super) fn options(text: Option<&str>) -> Result<ReadOptions, Problem> {
     let Some(text) = text.filter(|t| !t.trim().is_empty()) else { return Ok(ReadOptions::default()) };
-    let o: UploadOptions = serde_json::from_str(text).map_err(|e| {
+    let options: UploadOptions = serde_json::from_str(text).map_err(|e| {
         Problem::invalid("options", "invalid", format!("The options are not the expected JSON: {e}."))
     })?;
-    if o.delimiter.is_some_and(|d| !d.is_ascii()) {
-        return Err(Problem::invalid("options", "invalid", "The delimiter is one ASCII character."));
+    options.try_into()
+}
+
+impl TryFrom<UploadOptions> for ReadOptions {
+    type Error = Problem;
+
+    fn try_from(o: UploadOptions) -> Result<Self, Problem> {
+        if o.delimiter.is_some_and(|d| !d.is_ascii()) {
+            return Err(Problem::invalid("options", "invalid", "The delimiter is one ASCII character."));
+        }
+        Ok(Self {
+            delimiter: o.delimiter,
+            header: o.header,
+            missing: o.missing,
+            missing_in_text: o.missing_in_text,
+            encoding: o.encoding,
+            allow_ragged: o.allow_ragged,
+        })
     }
-    Ok(ReadOptions {
-        delimiter: o.delimiter,
-        header: o.header,
-        missing: o.missing,
-        missing_in_text: o.missing_in_text,
-        encoding: o.encoding,
-        allow_ragged: o.allow_ragged,
-    })
 }
 
 /// Refuses what is known to be in vain before gigabytes have arrived.

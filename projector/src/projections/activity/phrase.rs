@@ -101,6 +101,13 @@ fn dataset(happened: &dataset::Event) -> Phrase<'_> {
             let before = if e.version > 1 { "uploaded a new version of " } else { "uploaded " };
             named(Naming::Is(&e.name), before, "uploaded a dataset", detail)
         }
+        dataset::Event::Reread(e) => Phrase {
+            before: "had ",
+            after: " read in another way".into(),
+            unnamed: "had a dataset read in another way".into(),
+            detail: serde_json::json!({ "version": e.version, "options": e.options }).to_string(),
+            naming: Naming::Stays,
+        },
         dataset::Event::Ingested(e) => {
             let (rows, columns) = (e.rows, e.columns.len());
             let size = format!(": {rows} rows, {columns} columns");

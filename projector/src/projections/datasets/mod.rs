@@ -47,6 +47,18 @@ struct Upload {
     sha256: String,
 }
 
+impl Upload {
+    fn of(number: u32, file: &dataset::Upload) -> Self {
+        Self {
+            version: version(number),
+            file_name: file.file_name.clone(),
+            key: file.blob.clone(),
+            bytes: int(file.bytes),
+            sha256: file.sha256.clone(),
+        }
+    }
+}
+
 struct Table {
     version: i32,
     format: String,
@@ -81,13 +93,11 @@ impl Row {
                 if e.description.is_some() {
                     self.description.clone_from(&e.description);
                 }
-                self.upload = Some(Upload {
-                    version: version(e.version),
-                    file_name: e.upload.file_name.clone(),
-                    key: e.upload.blob.clone(),
-                    bytes: int(e.upload.bytes),
-                    sha256: e.upload.sha256.clone(),
-                });
+                self.upload = Some(Upload::of(e.version, &e.upload));
+                self.options = Some(json(&e.options));
+            }
+            dataset::Event::Reread(e) => {
+                self.upload = Some(Upload::of(e.version, &e.upload));
                 self.options = Some(json(&e.options));
             }
             dataset::Event::Ingested(e) => {

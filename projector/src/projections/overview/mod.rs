@@ -64,7 +64,8 @@ impl Projection for Overview {
                     }
                     dataset::Event::Deleted(_) => item.deleted = Some(true),
                     dataset::Event::Restored(_) => item.deleted = Some(false),
-                    dataset::Event::Rejected(_)
+                    dataset::Event::Reread(_)
+                    | dataset::Event::Rejected(_)
                     | dataset::Event::Renamed(_)
                     | dataset::Event::Described(_) => {}
                 }
