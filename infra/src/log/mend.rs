@@ -7,7 +7,8 @@
 //! the others ([`REST`]), and nothing is written on a new connection before the stream's end has
 //! been looked at. Each message says its place in its commit; when the last one of the stream is
 //! not the last of its commit, the others are appended. Two who do so at once are told apart by
-//! the position that they expect to follow on.
+//! the position that they expect to follow on. A cluster needs none of this: its replicas take a
+//! batch as one.
 
 use async_nats::header::NATS_EXPECTED_LAST_SEQUENCE;
 

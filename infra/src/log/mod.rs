@@ -65,13 +65,13 @@ pub struct Options {
     /// How many events at most share one write. The server takes no more than 1,000.
     pub max_batch: usize,
     /// From how many waiting events on they share one write. A shared write costs the server as
-    /// much as about a dozen single ones, whatever it carries, so fewer are sent one by one, at once.
+    /// much as a dozen single ones or more, whatever it carries, so fewer are sent one by one, at once.
     pub min_batch: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(5), replicas: 1, queue: 4096, max_batch: 1_000, min_batch: 12 }
+        Self { timeout: Duration::from_secs(5), replicas: 1, queue: 4096, max_batch: 1_000, min_batch: 20 }
     }
 }
 
