@@ -32,3 +32,6 @@ pub use revocation::Revocations;
 pub(crate) use signing_key::hmac_sha256;
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use token::{ACCESS_TOKEN_TTL, Claims, SessionId, TokenError, Tokens};
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ struct Inner {
     cause: Option<String>,
 }
 
-/// The wire form.
+/// What went wrong, as RFC 9457 has it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct Body {
     /// Where the code is explained, relative to this server.

@@ -43,12 +43,14 @@ pub(super) struct CreatedApiKey {
 #[utoipa::path(
     post,
     path = "/api/v1/api-keys",
+    operation_id = "create_api_key",
     tag = "accounts",
     params(
         ("Weir-Workspace" = Option<uuid::Uuid>, Header, description = "The workspace; the personal one by default"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request repeatable"),
     ),
     request_body = CreateApiKey,
+    security(("bearer" = [])),
     responses(
         (status = 201, description = "The key, with its secret", body = CreatedApiKey),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

@@ -15,11 +15,13 @@ use crate::accounts::Accounts;
 #[utoipa::path(
     delete,
     path = "/api/v1/api-keys/{id}",
+    operation_id = "delete_api_key",
     tag = "accounts",
     params(
         ("id" = uuid::Uuid, Path, description = "The key"),
         ("Weir-Workspace" = Option<uuid::Uuid>, Header, description = "The workspace; the personal one by default"),
     ),
+    security(("bearer" = [])),
     responses(
         (status = 204, description = "Deleted"),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

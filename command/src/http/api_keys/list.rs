@@ -16,8 +16,10 @@ use crate::accounts::Accounts;
 #[utoipa::path(
     get,
     path = "/api/v1/api-keys",
+    operation_id = "list_api_keys",
     tag = "accounts",
     params(PageParams, ("Weir-Workspace" = Option<uuid::Uuid>, Header, description = "The workspace; the personal one by default")),
+    security(("bearer" = [])),
     responses(
         (status = 200, description = "Newest first, or by `sort`: created_at, name", body = List<ApiKeyView>),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

@@ -26,6 +26,7 @@ pub(super) struct Login {
 #[utoipa::path(
     post,
     path = "/api/v1/auth/login",
+    operation_id = "log_in",
     tag = "accounts",
     security(()),
     request_body = Login,

@@ -25,6 +25,7 @@ pub(super) struct Logout {
 #[utoipa::path(
     post,
     path = "/api/v1/auth/logout",
+    operation_id = "log_out",
     tag = "accounts",
     security((), ("bearer" = [])),
     request_body(content = Option<Logout>),

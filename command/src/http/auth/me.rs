@@ -27,7 +27,9 @@ pub(super) struct Me {
 #[utoipa::path(
     get,
     path = "/api/v1/me",
+    operation_id = "get_me",
     tag = "accounts",
+    security(("bearer" = [])),
     responses(
         (status = 200, description = "Person and workspaces", body = Me),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

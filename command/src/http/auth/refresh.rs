@@ -23,6 +23,7 @@ pub(super) struct Refresh {
 #[utoipa::path(
     post,
     path = "/api/v1/auth/refresh",
+    operation_id = "refresh_tokens",
     tag = "accounts",
     security(()),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request repeatable")),

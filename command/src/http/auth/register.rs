@@ -28,6 +28,7 @@ pub(super) struct Register {
 #[utoipa::path(
     post,
     path = "/api/v1/auth/register",
+    operation_id = "register",
     tag = "accounts",
     security(()),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request repeatable")),

@@ -27,9 +27,11 @@ pub(super) struct CreateWorkspace {
 #[utoipa::path(
     post,
     path = "/api/v1/workspaces",
+    operation_id = "create_workspace",
     tag = "workspaces",
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request repeatable")),
     request_body = CreateWorkspace,
+    security(("bearer" = [])),
     responses(
         (status = 201, description = "The workspace", body = WorkspaceView),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

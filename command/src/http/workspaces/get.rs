@@ -14,8 +14,10 @@ use crate::accounts::Accounts;
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces/{id}",
+    operation_id = "get_workspace",
     tag = "workspaces",
     params(("id" = uuid::Uuid, Path, description = "The workspace")),
+    security(("bearer" = [])),
     responses(
         (status = 200, description = "The workspace", body = WorkspaceView),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

@@ -13,8 +13,10 @@ use crate::accounts::Accounts;
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces",
+    operation_id = "list_workspaces",
     tag = "workspaces",
     params(PageParams),
+    security(("bearer" = [])),
     responses(
         (status = 200, description = "Oldest first, or by `sort`: created_at, name", body = List<WorkspaceView>),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

@@ -24,9 +24,11 @@ pub(super) struct RenameWorkspace {
 #[utoipa::path(
     patch,
     path = "/api/v1/workspaces/{id}",
+    operation_id = "rename_workspace",
     tag = "workspaces",
     params(("id" = uuid::Uuid, Path, description = "The workspace")),
     request_body = RenameWorkspace,
+    security(("bearer" = [])),
     responses(
         (status = 200, description = "The workspace", body = WorkspaceView),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

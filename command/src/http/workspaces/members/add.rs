@@ -30,12 +30,14 @@ pub(in super::super) struct AddMember {
 #[utoipa::path(
     post,
     path = "/api/v1/workspaces/{id}/members",
+    operation_id = "add_member",
     tag = "workspaces",
     params(
         ("id" = uuid::Uuid, Path, description = "The workspace"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request repeatable"),
     ),
     request_body = AddMember,
+    security(("bearer" = [])),
     responses(
         (status = 201, description = "The member", body = MemberView),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

@@ -37,12 +37,14 @@ pub(in super::super) struct ChangedMember {
 #[utoipa::path(
     patch,
     path = "/api/v1/workspaces/{id}/members/{user_id}",
+    operation_id = "change_member",
     tag = "workspaces",
     params(
         ("id" = uuid::Uuid, Path, description = "The workspace"),
         ("user_id" = uuid::Uuid, Path, description = "The member"),
     ),
     request_body = ChangeMember,
+    security(("bearer" = [])),
     responses(
         (status = 200, description = "Changed", body = ChangedMember),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

@@ -16,8 +16,10 @@ use crate::accounts::{Accounts, User};
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces/{id}/members",
+    operation_id = "list_members",
     tag = "workspaces",
     params(("id" = uuid::Uuid, Path, description = "The workspace"), PageParams),
+    security(("bearer" = [])),
     responses(
         (status = 200, description = "Those who joined first coming first (`sort`: since)", body = List<MemberView>),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

@@ -16,11 +16,13 @@ use crate::accounts::Accounts;
 #[utoipa::path(
     delete,
     path = "/api/v1/workspaces/{id}/members/{user_id}",
+    operation_id = "remove_member",
     tag = "workspaces",
     params(
         ("id" = uuid::Uuid, Path, description = "The workspace"),
         ("user_id" = uuid::Uuid, Path, description = "The member"),
     ),
+    security(("bearer" = [])),
     responses(
         (status = 204, description = "They are not in the workspace any more"),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
