@@ -1,6 +1,9 @@
 //! The servers behind Weir: given by address, running under another Weir, or started here as children.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
@@ -11,6 +14,7 @@ use weir_infra::servers::{
     nats::{self, Nats},
     postgres::{self, Postgres},
     programs, secret,
+    unprivileged::User,
 };
 
 use crate::settings::Settings;
@@ -50,6 +54,15 @@ impl Runtime {
         Self::last(data_dir).filter(|last| Identity { pid: last.pid, started: last.started.clone() }.runs())
     }
 
+    /// After the end of what it tells of. The ports stay, so that the next start can have them again.
+    fn retire(data_dir: &Path) {
+        let Some(last) = Self::last(data_dir).filter(|last| last.pid == std::process::id()) else { return };
+        let retired = Self { pid: 0, http: None, nats_pid: None, postgres_pid: None, ..last };
+        if let Err(error) = retired.write(data_dir) {
+            tracing::warn!(error = format!("{error:#}"), "the runtime file is out of date");
+        }
+    }
+
     fn write(&self, data_dir: &Path) -> anyhow::Result<()> {
         secret::write(&Self::path(data_dir), &serde_json::to_vec_pretty(self)?)
             .context("cannot write the runtime file")
@@ -63,6 +76,7 @@ pub(crate) struct Servers {
     pub(crate) database_url: String,
     nats: Option<Nats>,
     postgres: Option<Postgres>,
+    data_dir: PathBuf,
     /// Released after the children have ended.
     lock: Option<Lock>,
 }
@@ -89,6 +103,7 @@ impl Servers {
             database_url: url(&settings.database_url, postgres.as_ref().map(Postgres::url)),
             nats,
             postgres,
+            data_dir: settings.data_dir.clone(),
             lock: Some(lock),
         };
         Ok(servers)
@@ -132,17 +147,14 @@ impl Servers {
             database_url: pick(&settings.database_url, |r| &r.database_url)?,
             nats: None,
             postgres: None,
+            data_dir: settings.data_dir.clone(),
             lock: None,
         })
     }
 
     /// Keeps the runtime file true: process ids change when a server is started again.
-    pub(crate) fn publish(
-        &self,
-        data_dir: PathBuf,
-        http: String,
-    ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-        let pid = std::process::id();
+    pub(crate) fn publish(&self, http: String) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+        let (pid, data_dir) = (std::process::id(), self.data_dir.clone());
         let mut nats = self.nats.as_ref().map(Nats::pid);
         let mut postgres = self.postgres.as_ref().map(Postgres::pid);
         let mut runtime = Runtime {
@@ -187,7 +199,10 @@ impl Servers {
             }
         };
         tokio::join!(nats, postgres);
-        drop(self.lock);
+        if let Some(lock) = self.lock {
+            Runtime::retire(&self.data_dir);
+            drop(lock);
+        }
     }
 }
 
@@ -207,30 +222,31 @@ async fn changed(pid: &mut Pid) {
     }
 }
 
-/// Makes the data folder, closed to others as far as the servers' user allows.
+/// Makes the data folder and those in it, closed to others.
 fn prepare_folder(data_dir: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    // Root's PostgreSQL runs as another user, who has to pass through.
-    let mode = if weir_infra::servers::unprivileged::User::needed().is_some() { 0o711 } else { 0o700 };
+    // Root's PostgreSQL runs as another user, who has to pass through to its own folder.
+    let mode = if User::needed().is_some() { 0o711 } else { 0o700 };
     if let Some(parent) = data_dir.parent() {
         std::fs::create_dir_all(parent)
             .with_context(|| format!("data_dir: {} cannot be made", parent.display()))?;
     }
-    match std::fs::DirBuilder::new().mode(mode).create(data_dir) {
+    make_folder(data_dir, mode)?;
+    ["run", "logs", "nats", "secrets", "blobs", "spill"]
+        .iter()
+        .try_for_each(|name| make_folder(&data_dir.join(name), 0o700))
+}
+
+fn make_folder(folder: &Path, mode: u32) -> anyhow::Result<()> {
+    match std::fs::DirBuilder::new().mode(mode).create(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(error).with_context(|| format!("data_dir: {} cannot be made", data_dir.display()))
+            Err(error).with_context(|| format!("data_dir: {} cannot be made", folder.display()))
         }
         _ => Ok(()),
     }
 }
 
-fn place(settings: &Settings) -> anyhow::Result<Place> {
-    let place = Place { run: settings.data_dir.join("run"), logs: settings.data_dir.join("logs") };
-    for folder in [&place.run, &place.logs] {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("data_dir: {} cannot be made", folder.display()))?;
-    }
-    Ok(place)
+fn place(settings: &Settings) -> Place {
+    Place { run: settings.data_dir.join("run"), logs: settings.data_dir.join("logs") }
 }
 
 /// The last port first, so that addresses stay the same; then the standard one.
@@ -249,7 +265,7 @@ async fn start_nats(settings: &Settings, last: Option<u16>) -> anyhow::Result<Op
         password: Some(secret::load_or_generate(&settings.secrets().join("nats"))?),
         ports: ports(last, nats::STANDARD_PORT),
     };
-    let nats = Nats::start(options, place(settings)?).await?;
+    let nats = Nats::start(options, place(settings)).await?;
     tracing::info!(version = %program.version, port = nats.port(), "nats-server is ready");
     Ok(Some(nats))
 }
@@ -267,7 +283,7 @@ async fn start_postgres(settings: &Settings, last: Option<u16>) -> anyhow::Resul
         ports: ports(last, postgres::STANDARD_PORT),
         durable: true,
     };
-    let postgres = Postgres::start(options, place(settings)?).await?;
+    let postgres = Postgres::start(options, place(settings)).await?;
     tracing::info!(%version, port = postgres.port(), folder = %postgres.home().display(), "PostgreSQL is ready");
     Ok(Some(postgres))
 }

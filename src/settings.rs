@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -62,6 +62,9 @@ options! {
     log_level: String = "WEIR_LOG_LEVEL",
     /// Threads that answer HTTP requests [default: one per processor]
     http_workers: usize = "WEIR_HTTP_WORKERS",
+    /// Addresses of proxies in front of Weir, with commas between, whose word on who is calling counts [default: those
+    /// on this machine]
+    trusted_proxies: Addresses = "WEIR_TRUSTED_PROXIES",
     /// How long running requests may take to finish when Weir stops [default: 10s]
     drain_time: Period = "WEIR_DRAIN_TIME",
     /// Largest upload, as sent [default: 10GiB]
@@ -103,6 +106,7 @@ pub(crate) struct Settings {
     pub(crate) bin_dirs: Vec<PathBuf>,
     pub(crate) telemetry: telemetry::Options,
     pub(crate) http_workers: usize,
+    pub(crate) trusted_proxies: Option<Vec<IpAddr>>,
     pub(crate) drain_time: Duration,
     pub(crate) limits: Limits,
     /// The file that was read.
@@ -175,6 +179,7 @@ impl Settings {
                 level: options.log_level.unwrap_or_else(|| LOG_LEVEL.to_owned()),
             },
             http_workers: options.http_workers.unwrap_or(processors),
+            trusted_proxies: options.trusted_proxies.map(|addresses| addresses.0),
             drain_time: options.drain_time.map_or(Duration::from_secs(10), |period| period.0),
             limits: Limits {
                 upload_bytes: options.upload_bytes.map_or(10 << 30, |bytes| bytes.0),
@@ -311,6 +316,23 @@ fn split(text: &str) -> Option<(u64, &str)> {
     Some((text[..end].parse().ok()?, text[end..].trim()))
 }
 
+/// IP addresses with commas between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Addresses(Vec<IpAddr>);
+
+impl FromStr for Addresses {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parse = |one: &str| one.parse().map_err(|_| format!("`{one}` is not an IP address"));
+        text.split(',')
+            .map(str::trim)
+            .filter(|one| !one.is_empty())
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogFormat(telemetry::Format);
@@ -339,7 +361,7 @@ macro_rules! deserialize_from_text {
         }
     )*};
 }
-deserialize_from_text!(Bytes, Period, LogFormat);
+deserialize_from_text!(Bytes, Period, Addresses, LogFormat);
 
 /// An address, or several with commas between, with passwords and tokens masked, for people to read.
 pub(crate) fn masked(urls: &str) -> String {
@@ -392,6 +414,7 @@ mod tests {
             ("colour = 1", "colour"),
             ("query_concurrency = 0", "query_concurrency"),
             ("log_format = \"xml\"", "log_format"),
+            ("trusted_proxies = \"10.0.0.1, here\"", "trusted_proxies"),
         ] {
             let file = file(text);
             let error = Settings::resolve(Options::default(), Some(file.path())).unwrap_err();

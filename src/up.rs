@@ -31,7 +31,7 @@ async fn serve(settings: &Settings, servers: &Servers, signals: &mut Signals) ->
         lifecycle.inner().cancel();
         return Err(error);
     }
-    let refresh = servers.publish(settings.data_dir.clone(), url.clone())?;
+    let refresh = servers.publish(url.clone())?;
     let stop = lifecycle.inner();
     lifecycle.spawn_inner("the runtime file", async move {
         tokio::select! {

@@ -14,7 +14,7 @@ use actix_web::{
 use anyhow::{Context, bail};
 use weir_infra::{
     auth::Authenticator,
-    http::{edge, idempotency, not_found},
+    http::{TrustedProxies, edge, idempotency, not_found},
 };
 
 use crate::{
@@ -71,9 +71,13 @@ pub(crate) fn serve(
 ) -> anyhow::Result<()> {
     let authenticator = Data::new(guards.authenticator);
     let replies = Data::new(guards.replies);
+    let proxies = settings.trusted_proxies.clone();
     let server = HttpServer::new(move || {
-        App::new()
-            .app_data(authenticator.clone())
+        let app = match &proxies {
+            Some(proxies) => App::new().app_data(TrustedProxies(proxies.clone())),
+            None => App::new(),
+        };
+        app.app_data(authenticator.clone())
             .app_data(replies.clone())
             // The last one is the outermost: everything passes the edge first.
             .wrap(from_fn(idempotency::guard))
