@@ -3,6 +3,8 @@
 //! This is the only place where adapters are constructed. Each role has a file; `servers.rs` says where NATS and
 //! PostgreSQL are, `parts.rs` connects to them, `web.rs` serves HTTP, `lifecycle.rs` ends it all in order.
 
+#![expect(clippy::disallowed_methods, reason = "the binary hands out the clock, and measures")]
+
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};

@@ -8,6 +8,8 @@
 //! Deliberately absent: any rule of the product. To add an adapter: a module, one line here, and its
 //! construction in the binary.
 
+#![expect(clippy::disallowed_methods, reason = "adapters are where time, ids and randomness come from")]
+
 pub mod auth;
 pub mod http;
 pub mod latency;

@@ -1,6 +1,8 @@
 //! What only the log on JetStream can be put through: a server that goes away, is killed in the
 //! middle of a write, or has other settings; writers in several processes.
 
+#![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
+
 use std::{
     collections::HashMap,
     sync::{

@@ -1,5 +1,7 @@
 //! End-to-end tests: the real binary with real NATS and PostgreSQL, over HTTP.
 
+#![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
+
 mod accounts;
 mod crash;
 mod house;

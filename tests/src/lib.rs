@@ -3,6 +3,8 @@
 //! The binary is the one beside the tests in the target folder: `cargo build --workspace` makes it,
 //! and `make test` does that first.
 
+#![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
+
 #![expect(clippy::missing_panics_doc, reason = "a test harness panics on what it did not expect")]
 
 use std::{

@@ -280,4 +280,5 @@ fn described(id: WorkspaceId, workspace: &model::Workspace) -> Option<Workspace>
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make their own ids")]
 mod tests;

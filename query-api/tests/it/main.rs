@@ -1,5 +1,7 @@
 //! The read side over a real PostgreSQL, with rows as the projections leave them.
 
+#![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
+
 mod fresh;
 mod lists;
 mod operations;
