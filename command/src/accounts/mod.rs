@@ -150,6 +150,7 @@ impl Accounts {
 
     /// 256 secret bits: derived from the key where the request has one, so that its repetition
     /// makes the same secret, else random.
+    #[expect(clippy::disallowed_methods, reason = "secrets are made here")]
     fn entropy(&self, key: Option<&IdempotencyKey>, label: &str) -> [u8; 32] {
         use sha2::{Digest, Sha256};
         let Some(key) = key else { return rand::random() };
@@ -165,6 +166,7 @@ impl Accounts {
 }
 
 /// The circumstances of a request's command.
+#[expect(clippy::disallowed_methods, reason = "a request without a key gets its ids here")]
 fn ctx(request: &RequestContext, workspace: WorkspaceId, actor: Actor) -> Ctx {
     let key = request.idempotency.as_ref();
     Ctx {

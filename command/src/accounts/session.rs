@@ -2,6 +2,11 @@
 //! comes a second time was stolen at some point, by whoever came first or second, so the whole
 //! session ends.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "secrets are made here, and a session is never derived from a key"
+)]
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

@@ -1,5 +1,7 @@
 //! Accounts over HTTP, on a real PostgreSQL and a real event log.
 
+#![expect(clippy::disallowed_methods, reason = "tests are an edge")]
+
 mod world;
 
 use std::{sync::atomic::Ordering, time::Duration};

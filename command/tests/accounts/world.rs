@@ -1,5 +1,7 @@
 //! A Weir with its accounts, on servers of its own, that can break at bad moments and start again.
 
+#![expect(clippy::disallowed_methods, reason = "tests are an edge")]
+
 use std::{
     sync::{
         Arc,

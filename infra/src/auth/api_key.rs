@@ -1,5 +1,7 @@
 //! API keys as text: `weir_<id>_<secret>`.
 
+#![expect(clippy::disallowed_methods, reason = "secrets are made here")]
+
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

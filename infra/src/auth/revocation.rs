@@ -1,5 +1,7 @@
 //! What ended before its time.
 
+#![expect(clippy::disallowed_methods, reason = "a background task has no request to take its time from")]
+
 use std::{
     collections::HashMap,
     hash::Hash,

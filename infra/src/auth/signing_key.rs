@@ -1,5 +1,7 @@
 //! The installation's secret.
 
+#![expect(clippy::disallowed_methods, reason = "secrets are made here")]
+
 use std::{fmt, fs, io, path::Path};
 
 use hmac::{Hmac, KeyInit, Mac};

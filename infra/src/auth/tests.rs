@@ -1,5 +1,7 @@
 //! The extractors over ports that live in memory.
 
+#![expect(clippy::disallowed_methods, reason = "tests are an edge")]
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, Ordering},

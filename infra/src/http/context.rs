@@ -1,5 +1,7 @@
 //! What a request carries besides its content: when it came, what it belongs to, how it is traced.
 
+#![expect(clippy::disallowed_methods, reason = "this is the edge at which time and ids come in")]
+
 use std::future::{Ready, ready};
 
 use actix_web::{

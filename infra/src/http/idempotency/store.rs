@@ -1,5 +1,7 @@
 //! Where claims and answers are kept: a JetStream bucket.
 
+#![expect(clippy::disallowed_methods, reason = "leases end by the clock, and every seal needs a new nonce")]
+
 use std::{sync::Arc, time::Duration};
 
 use async_nats::jetstream::{

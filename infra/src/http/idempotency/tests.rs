@@ -1,5 +1,7 @@
 //! The middleware against a real bucket: restarts, crashes, streams, races.
 
+#![expect(clippy::disallowed_methods, reason = "tests are an edge")]
+
 use std::{
     sync::{
         Arc,
