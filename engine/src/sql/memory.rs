@@ -9,7 +9,7 @@ use datafusion::execution::memory_pool::{
     FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
 
-/// What all queries together hold.
+/// A number of bytes that does not go beyond its limit when it is asked to.
 #[derive(Debug)]
 pub(super) struct Total {
     used: AtomicUsize,
@@ -21,9 +21,15 @@ impl Total {
         Self { used: AtomicUsize::new(0), limit }
     }
 
-    fn try_take(&self, bytes: usize) -> bool {
+    fn try_take(&self, bytes: usize) -> Result<()> {
         let next = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= self.limit);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+        match self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
+            Ok(_) => Ok(()),
+            Err(used) => {
+                let detail = format!("{bytes} bytes wanted, {used} of {} are taken", self.limit);
+                Err(DataFusionError::ResourcesExhausted(detail))
+            }
+        }
     }
 
     fn take(&self, bytes: usize) {
@@ -35,24 +41,27 @@ impl Total {
     }
 }
 
-/// One query's pool: its parts share its limit fairly, so that a large sort spills before it starves
-/// the join beside it, and nothing is given out beyond the total.
+/// One query's pool, within the pool of all.
+///
+/// Parts that can spill share half of it fairly. The other half is for those that cannot: among them
+/// are the merges that a sort needs in order to spill, so that a sort which took everything would fail
+/// at the very moment when it has to let go.
 #[derive(Debug)]
 pub(super) struct QueryPool {
-    own: FairSpillPool,
-    limit: usize,
+    spilling: FairSpillPool,
+    own: Total,
     total: Arc<Total>,
 }
 
 impl QueryPool {
     pub(super) fn new(limit: usize, total: Arc<Total>) -> Self {
-        Self { own: FairSpillPool::new(limit), limit, total }
+        Self { spilling: FairSpillPool::new(limit / 2), own: Total::new(limit), total }
     }
 }
 
 impl fmt::Display for QueryPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "query({} of {} bytes)", self.own.reserved(), self.limit)
+        write!(f, "query({} of {} bytes)", self.reserved(), self.own.limit)
     }
 }
 
@@ -62,36 +71,46 @@ impl MemoryPool for QueryPool {
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
-        self.own.register(consumer);
+        self.spilling.register(consumer);
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
-        self.own.unregister(consumer);
+        self.spilling.unregister(consumer);
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.own.grow(reservation, additional);
+        if reservation.consumer().can_spill() {
+            self.spilling.grow(reservation, additional);
+        }
+        self.own.take(additional);
         self.total.take(additional);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        self.own.shrink(reservation, shrink);
+        if reservation.consumer().can_spill() {
+            self.spilling.shrink(reservation, shrink);
+        }
+        self.own.give(shrink);
         self.total.give(shrink);
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        if !self.total.try_take(additional) {
-            let detail = format!("all queries together hold their {} bytes", self.total.limit);
-            return Err(DataFusionError::ResourcesExhausted(detail));
+        self.total.try_take(additional)?;
+        self.own.try_take(additional).inspect_err(|_| self.total.give(additional))?;
+        if reservation.consumer().can_spill() {
+            self.spilling.try_grow(reservation, additional).inspect_err(|_| {
+                self.own.give(additional);
+                self.total.give(additional);
+            })?;
         }
-        self.own.try_grow(reservation, additional).inspect_err(|_| self.total.give(additional))
+        Ok(())
     }
 
     fn reserved(&self) -> usize {
-        self.own.reserved()
+        self.own.used.load(Ordering::Relaxed)
     }
 
     fn memory_limit(&self) -> MemoryLimit {
-        MemoryLimit::Finite(self.limit)
+        MemoryLimit::Finite(self.own.limit)
     }
 }

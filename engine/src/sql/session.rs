@@ -103,10 +103,10 @@ impl Sessions {
             ..self.runtime.as_ref().clone()
         };
         let mut config = self.template.config().clone();
-        // What each part of a sort sets aside to merge what it holds before it spills. That grows with
-        // the sort, so it is a share of what the query has and not the usual fixed size.
-        let share = limits.memory / (3 * config.target_partitions());
-        config.options_mut().execution.sort_spill_reservation_bytes = share;
+        // What each part of a sort sets aside to merge with; the usual ten megabytes would be all that
+        // a small query has.
+        let share = limits.memory / (8 * config.target_partitions());
+        config.options_mut().execution.sort_spill_reservation_bytes = share.min(10 << 20);
         let state = SessionStateBuilder::new_from_existing(self.template.clone())
             .with_config(config)
             .with_runtime_env(Arc::new(runtime))
