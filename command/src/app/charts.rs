@@ -43,6 +43,11 @@ fn countable(column: &Column) -> bool {
     matches!(column.data_type.as_str(), "int" | "text" | "date" | "timestamp" | "timestamptz")
 }
 
+/// A statement as part of another, on lines of its own because it may end with a comment.
+fn inner(statement: &Statement) -> &str {
+    statement.sql.trim_end_matches(|c: char| c.is_whitespace() || c == ';')
+}
+
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -88,7 +93,7 @@ impl App {
         workspace: WorkspaceId,
         statement: &Statement,
     ) -> Result<Vec<Column>, Failure> {
-        let wrapped = format!("SELECT * FROM (\n{}\n) AS planned LIMIT 0", statement.normalized);
+        let wrapped = format!("SELECT * FROM (\n{}\n) AS planned LIMIT 0", inner(statement));
         if let Ok(plan) = sql::parse(&wrapped)
             && let Ok(ran) = self.answer(workspace, &plan, 1).await
         {
@@ -152,7 +157,7 @@ impl App {
         for (n, column) in counted.iter().enumerate() {
             select.push_str(&format!(", approx_distinct({}) AS d{n}", quoted(&column.name)));
         }
-        let sql = format!("{select} FROM (\n{}\n) AS counted", statement.normalized);
+        let sql = format!("{select} FROM (\n{}\n) AS counted", inner(statement));
         let statement = sql::parse(&sql).ok()?;
         let answer = self.answer(workspace, &statement, 1).await.ok()?.kept.answer;
         let row = answer.to_json_rows().ok()?.into_iter().next()?;

@@ -1,5 +1,7 @@
 //! Datasets, queries and charts over HTTP, on a real event log, real files and the real engine.
 
+#![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
+
 mod isolation;
 mod journey;
 mod queries;
