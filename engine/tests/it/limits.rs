@@ -6,7 +6,7 @@ use serde_json::json;
 use weir_engine::Config;
 use weir_engine::sql::{Code, Limits, parse};
 
-use crate::support::Bench;
+use crate::support::{Bench, patient};
 
 /// Runs for hours, without growing: one join rejects every pair, the other gives out every pair.
 const ENDLESS: [&str; 2] = [
@@ -27,7 +27,10 @@ async fn rows_and_bytes_are_cut() {
     let limits = Limits { rows: 10_000_000, bytes: 1 << 20, ..Limits::default() };
     let cut = bench.try_query("SELECT * FROM generate_series(1, 10000000)", &limits).await.unwrap();
     assert!(cut.truncated && cut.bytes <= 1 << 20 && cut.rows > 1000, "{} rows", cut.rows);
-    let huge = bench.try_query("SELECT repeat('x', 100000000)", &limits).await.unwrap_err();
+    let huge = bench
+        .try_query("SELECT repeat('x', 100000000)", &Limits { time: patient().time, ..limits })
+        .await
+        .unwrap_err();
     assert_eq!(huge.code, Code::MemoryLimit);
 }
 
@@ -66,11 +69,11 @@ async fn memory_is_bounded_and_sorts_spill() {
     let error = bench.try_query(hungry, &limits).await.unwrap_err();
     assert_eq!(error.code, Code::MemoryLimit, "{error:?}");
 
-    // The rows and their keys take more than twice what this query may hold.
-    let sort = "SELECT max(CASE WHEN n = 1200000 THEN value END) FROM \
-                (SELECT value, row_number() OVER (ORDER BY md5(value::text)) AS n FROM generate_series(1, 1200000))";
+    // The rows and their keys take more than what this query may hold.
+    let sort = "SELECT max(CASE WHEN n = 600000 THEN value END) FROM \
+                (SELECT value, row_number() OVER (ORDER BY md5(value::text)) AS n FROM generate_series(1, 600000))";
     let roomy = bench.rows(sort).await;
-    let limits = Limits { memory: 40 << 20, ..Limits::default() };
+    let limits = Limits { memory: 24 << 20, ..patient() };
     let spilled = bench.try_query(sort, &limits).await.unwrap();
     assert_eq!(spilled.to_json_rows().unwrap(), roomy);
 }
