@@ -25,7 +25,7 @@ bench: build servers ## Measure the event log against raw JetStream publishes (A
 lint: check-tools ## Check formatting, lints and, where cargo-deny is installed, licences and advisories
 	@scripts/lint
 
-generate: build ## Write the files that are made from code: openapi.json and the snapshots of the tests
+generate: build ## Write the files that are made from code: openapi.json
 	@scripts/generate
 
 servers: ## Fetch the pinned nats-server and PostgreSQL into .weir

@@ -33,6 +33,9 @@ use crate::{
 /// The schema of the read models.
 const READ: &str = "read";
 
+/// Connections of the read side that are made ready before the first request.
+const WARM_CONNECTIONS: usize = 4;
+
 /// Connections to the servers, and what else every role shares.
 pub(crate) struct Parts {
     pub(crate) nats: async_nats::Client,
@@ -81,6 +84,10 @@ impl Parts {
             .await
             .context("the store of answers to repeated requests cannot be opened")?;
         let revocations = Revocations::new();
+        revocations
+            .refresh(&self.pool, Utc::now())
+            .await
+            .map_err(|e| anyhow::anyhow!("revoked sessions cannot be read: {e}"))?;
         let (pool, stop) = (self.pool.clone(), lifecycle.inner());
         let fresh = revocations.clone();
         lifecycle.spawn_inner("the watch on revocations", async move {
@@ -93,7 +100,11 @@ impl Parts {
     }
 
     /// The routes of the read side.
-    pub(crate) fn read_routes(&self, positions: Positions, settings: &Settings) -> anyhow::Result<Routes> {
+    pub(crate) async fn read_routes(
+        &self,
+        positions: Positions,
+        settings: &Settings,
+    ) -> anyhow::Result<Routes> {
         let sources = weir_query_api::Sources {
             pool: self.pool.clone(),
             positions,
@@ -107,6 +118,9 @@ impl Parts {
             ..weir_query_api::Options::default()
         };
         let state = weir_query_api::State::new(sources, options, self.registry.clone())?;
+        if let Err(error) = state.warm_up(WARM_CONNECTIONS).await {
+            tracing::warn!(%error, "the first reads will be slower");
+        }
         Ok(Arc::new(move |config| weir_query_api::routes(config, state.clone())))
     }
 

@@ -9,14 +9,23 @@
 //! Deliberately absent: read models. What commands need to know of a workspace they learn from
 //! their own fold of the stream; the database holds accounts only.
 
-#[expect(clippy::disallowed_methods, reason = "around the domain, which gets time, ids and randomness from here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "around the domain, which gets time, ids and randomness from here"
+)]
 pub mod accounts;
-#[expect(clippy::disallowed_methods, reason = "around the domain, which gets time, ids and randomness from here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "around the domain, which gets time, ids and randomness from here"
+)]
 pub mod app;
 pub mod directory;
 pub mod domain;
 pub mod http;
-#[expect(clippy::disallowed_methods, reason = "around the domain, which gets time, ids and randomness from here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "around the domain, which gets time, ids and randomness from here"
+)]
 pub mod process;
 
 pub use app::{Adapters, App, Config};

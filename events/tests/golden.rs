@@ -30,7 +30,8 @@ fn every_current_type_has_a_golden_file() {
 fn every_golden_file_decodes_and_current_ones_are_written_the_same() {
     let current = Event::types();
     for (name, value) in golden() {
-        let event = Event::from_json(&name, value.to_string().as_bytes()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let event =
+            Event::from_json(&name, value.to_string().as_bytes()).unwrap_or_else(|e| panic!("{name}: {e}"));
         if current.contains(&name.as_str()) {
             assert_eq!(event.event_type(), name);
             let written: Value = serde_json::from_slice(&event.to_json().unwrap()).unwrap();

@@ -11,10 +11,10 @@
 #![expect(clippy::disallowed_methods, reason = "adapters are where time, ids and randomness come from")]
 
 pub mod auth;
+pub mod blob;
 pub mod http;
 pub mod latency;
 pub mod log;
-pub mod blob;
 pub mod metrics;
 pub mod nats;
 pub mod postgres;

@@ -4,7 +4,6 @@
 //! and `make test` does that first.
 
 #![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
-
 #![expect(clippy::missing_panics_doc, reason = "a test harness panics on what it did not expect")]
 
 use std::{

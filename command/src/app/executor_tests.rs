@@ -32,7 +32,12 @@ fn fresh(n: u128) -> Ctx {
 }
 
 fn rename(id: u128, name: &str) -> Change {
-    Change { id: DatasetId(Uuid::from_u128(id)), name: Some(name.to_owned()), description: None, options: None }
+    Change {
+        id: DatasetId(Uuid::from_u128(id)),
+        name: Some(name.to_owned()),
+        description: None,
+        options: None,
+    }
 }
 
 fn executor() -> Executor {

@@ -123,7 +123,9 @@ impl Sessions {
             schemas.push(schema);
         }
         let catalog = Arc::new(Given { tables: Arc::new(Tables(providers)) });
-        let state = SessionStateBuilder::new_from_existing(state).with_catalog_list(catalog).build();
+        let mut state = SessionStateBuilder::new_from_existing(state).with_catalog_list(catalog).build();
+        // now() and its kin are this moment, the same all through the query.
+        state.mark_start_execution();
         Ok((state, schemas))
     }
 

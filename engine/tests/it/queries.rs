@@ -147,3 +147,12 @@ async fn previews_and_statements_without_tables() {
     let answer = bench.engine.query(&statement, &[], &Limits::default()).await.unwrap();
     assert_eq!(answer.to_json_rows().unwrap(), [[json!(10)]]);
 }
+
+#[tokio::test]
+async fn now_is_one_moment_all_through_a_query() {
+    let bench = Bench::new();
+    let sql = "SELECT count(DISTINCT t) AS moments, min(t) > TIMESTAMP '2020-01-01' AS late, \
+               count(DISTINCT d) AS days FROM (SELECT now() AS t, current_date AS d \
+               FROM generate_series(1, 1000))";
+    assert_eq!(bench.rows(sql).await, [[json!(1), json!(true), json!(1)]]);
+}

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, QueueMode, RecyclingMethod, Runtime};
 use tokio_postgres::NoTls;
 
 /// Connections, shared by cloning.
@@ -53,6 +53,8 @@ pub fn connect(url: &str, max_size: usize) -> Result<Pool, Error> {
     let wait = Some(Duration::from_secs(10));
     Ok(Pool::builder(manager)
         .max_size(max_size)
+        // The one that was used last has its statements prepared.
+        .queue_mode(QueueMode::Lifo)
         .runtime(Runtime::Tokio1)
         .create_timeout(wait)
         .wait_timeout(wait)
