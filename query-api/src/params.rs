@@ -24,6 +24,9 @@ impl Params {
                 for (name, value) in pairs.into_inner() {
                     if params.given.contains_key(&name) {
                         params.refuse(&name, "given_twice", "is given more than once");
+                    } else if value.contains('\0') {
+                        // PostgreSQL has no text with it, so nothing could match.
+                        params.refuse(&name, "invalid", "has a NUL character in it");
                     } else {
                         params.given.insert(name, value);
                     }

@@ -15,6 +15,7 @@ mod names;
 mod pattern;
 mod run;
 mod session;
+mod size;
 mod statement;
 
 pub use error::{Code, SqlError};

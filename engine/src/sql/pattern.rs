@@ -77,7 +77,7 @@ const CAPITALS: [&str; 62] = [
 ];
 
 /// Words that add a level to an expression or to a chain of queries.
-const CHAINING: [&str; 16] = [
+const CHAINING: [&str; 24] = [
     "and",
     "or",
     "not",
@@ -94,6 +94,14 @@ const CHAINING: [&str; 16] = [
     "collate",
     "at",
     "case",
+    "in",
+    "similar",
+    "rlike",
+    "regexp",
+    "overlaps",
+    "operator",
+    "interval",
+    "div",
 ];
 
 pub(super) fn is_chaining(word: &Word) -> bool {

@@ -9,17 +9,13 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Location, Tokenizer};
 use sha2::{Digest, Sha256};
 
-use super::{Code, SqlError, pattern};
+use super::{Code, SqlError, pattern, size};
 
 /// Longer texts are no queries that a person wrote.
 const MAX_BYTES: usize = 64 << 10;
-
-/// How deep expressions may be chained (`a + b + c ...`) or nested. The tree is walked and freed by
-/// recursion, which must fit the stack of any thread.
-const MAX_DEPTH: usize = 500;
 
 /// A query that may run, and what is known of it without running it.
 #[derive(Debug, Clone)]
@@ -56,7 +52,7 @@ pub fn parse(sql: &str) -> Result<Statement, SqlError> {
     let tokens = Tokenizer::new(&dialect, sql)
         .tokenize_with_location()
         .map_err(|e| SqlError::new(Code::SyntaxError, format!("{}.", e.message)).at(e.location))?;
-    check_depth(&tokens)?;
+    size::check(&tokens)?;
     let normalized = pattern::normalized(&tokens);
 
     let mut statements =
@@ -108,46 +104,6 @@ fn syntax_error(e: ParserError) -> SqlError {
         return SqlError::new(Code::SyntaxError, format!("{message}.")).at(Location { line, column });
     }
     SqlError::new(Code::SyntaxError, format!("{text}."))
-}
-
-/// Bounds how deep the tree can get, before it is built: every operator may add a level to its chain,
-/// and every open parenthesis keeps the levels outside of it.
-fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
-    let mut chains = vec![0usize];
-    let mut depth = 0;
-    for token in tokens {
-        match &token.token {
-            Token::Whitespace(_) | Token::SingleQuotedString(_) | Token::Number(..) | Token::Period => {}
-            Token::LParen | Token::LBracket | Token::LBrace => {
-                chains.push(1);
-                depth += 1;
-            }
-            Token::RParen | Token::RBracket | Token::RBrace => {
-                depth -= chains.pop().unwrap_or(0);
-                if chains.is_empty() {
-                    chains.push(0);
-                }
-            }
-            Token::Comma => {
-                if let Some(chain) = chains.last_mut() {
-                    depth -= *chain;
-                    *chain = 0;
-                }
-            }
-            Token::Word(word) if word.quote_style.is_some() || !pattern::is_chaining(word) => {}
-            _ => {
-                if let Some(chain) = chains.last_mut() {
-                    *chain += 1;
-                    depth += 1;
-                }
-            }
-        }
-        if depth > MAX_DEPTH {
-            let detail = format!("The query chains or nests more than {MAX_DEPTH} operators.");
-            return Err(SqlError::new(Code::SyntaxError, detail).at(token.span.start));
-        }
-    }
-    Ok(())
 }
 
 fn not_allowed(what: &str) -> SqlError {
@@ -305,6 +261,9 @@ impl Visitor for Check {
         if let Some(first) = idents.first() {
             let parts: Vec<String> = idents.iter().map(|i| pattern::folded(i)).collect();
             self.places.push((parts.join("."), first.span.start));
+            if self.places.len() > size::MAX_RELATIONS {
+                return ControlFlow::Break(size::too_many_relations().at(first.span.start));
+            }
         }
         ControlFlow::Continue(())
     }
@@ -416,9 +375,44 @@ mod tests {
         let nested =
             (0..20).fold("SELECT 1".to_owned(), |q, i| format!("WITH t{i} AS ({q}) SELECT * FROM t{i}"));
         assert_eq!(refused(&nested).code, Code::SyntaxError);
+        for chain in [
+            "null::int@[]",
+            "1@ in (1)",
+            "@interval '1'",
+            "'a'@ similar to 'a'",
+            "'a'@ rlike 'a'",
+            "1@ overlaps 1",
+        ] {
+            let (before, after) = chain.split_once('@').unwrap();
+            let sql = match before {
+                "" => format!("SELECT {}", "interval ".repeat(5000)),
+                before => format!("SELECT {before}{}", after.repeat(1000)),
+            };
+            assert_eq!(refused(&sql).code, Code::SyntaxError, "{chain}");
+        }
         let list = (0..8000).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
         assert!(parse(&format!("SELECT 1 WHERE 1 IN ({list})")).is_ok());
         let sums = vec!["a + b"; 900].join(",");
         assert!(parse(&format!("SELECT {sums} FROM t")).is_ok());
+    }
+
+    #[test]
+    fn small_queries_that_grow_huge_are_refused() {
+        let ctes = |n: usize, body: &dyn Fn(usize) -> String| {
+            let list: Vec<String> = (1..=n).map(|i| format!("t{i} AS ({})", body(i))).collect();
+            format!("WITH t0 AS (SELECT 1 AS a), {} SELECT count(*) FROM t{n}", list.join(", "))
+        };
+        let doubling = |i: usize| format!("SELECT x.a FROM t{0} x, t{0} y", i - 1);
+        let chain = |i: usize| format!("SELECT t{0}.a, t{0}.a + 1 AS b FROM t{0}", i - 1);
+        assert_eq!(refused(&ctes(20, &doubling)).code, Code::SyntaxError);
+        assert_eq!(refused(&ctes(1800, &chain)).code, Code::SyntaxError);
+        assert!(parse(&ctes(5, &doubling)).is_ok());
+        assert!(parse(&ctes(40, &chain)).is_ok());
+        let many = (0..3000).map(|i| format!("t a{i}")).collect::<Vec<_>>().join(", ");
+        assert_eq!(refused(&format!("SELECT 1 FROM {many}")).code, Code::SyntaxError);
+        let columns = (0..18).map(|i| format!("month + {i}")).collect::<Vec<_>>().join(", ");
+        assert_eq!(refused(&format!("SELECT 1 FROM t GROUP BY CUBE ({columns})")).code, Code::SyntaxError);
+        assert!(parse("SELECT a, b, count(*) FROM t GROUP BY ROLLUP (a, b), CUBE (c, d)").is_ok());
+        assert!(parse("SELECT a, b FROM t GROUP BY GROUPING SETS ((a), (b), (a, b), ())").is_ok());
     }
 }
