@@ -10,6 +10,12 @@ use crate::web::{Routes, say};
 pub(crate) fn document() -> utoipa::openapi::OpenApi {
     let mut document = weir_command::openapi();
     document.merge(weir_query_api::openapi());
+    "Weir".clone_into(&mut document.info.title);
+    document.info.description = Some(
+        "Upload data files, query them with SQL, save charts, and see a dashboard of it all. Every command \
+         answers with the position of its events; every read can wait for one."
+            .to_owned(),
+    );
     document
 }
 

@@ -2,12 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests are an edge")]
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
 };
 
 use actix_web::{
@@ -21,19 +18,18 @@ use chrono::Utc;
 use futures::stream::BoxStream;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use uuid::Uuid;
 use weir_command::{
-    accounts::{Accounts, Hashing, Limit, Options},
+    accounts::{Accounts, Hashing, Options},
     app::Executor,
     directory::Directory,
     http,
 };
 use weir_events::{
-    AppendError, Appended, Commit, Event, EventLog, Filter, FollowError, Position, Recorded, Stored, Subject,
-    Unavailable, log::LoadError, member, workspace,
+    AppendError, Appended, Commit, EventLog, Filter, FollowError, Position, Recorded, Stored, Subject,
+    Unavailable, log::LoadError,
 };
 use weir_infra::{
-    auth::{Authenticator, PostgresApiKeys, Revocations, SessionId, SigningKey},
+    auth::{Authenticator, PostgresApiKeys, Revocations, SigningKey},
     http::{
         edge,
         idempotency::{ReplyStore, guard},

@@ -11,7 +11,7 @@ use weir_events::{
     Actor, Commit, DatasetId, Event, EventId, EventLog, MemoryLog, Metadata, NewEvent, Position, QueryId,
     RunId, Subject, UserId, VisualizationId, WorkspaceId, dataset, query, visualization,
 };
-use weir_projector::{Options, Runtime, projections};
+use weir_projector::{Options, Runtime, Status, projections};
 
 /// A log with a clock that the test moves.
 pub(crate) struct Story {
@@ -188,9 +188,13 @@ pub(crate) fn quick(batch_events: usize) -> Options {
 /// Runs the projections until everything in the log is there, then stops them in order.
 pub(crate) async fn project(log: &Arc<dyn EventLog>, pool: &Pool, options: Options) {
     let runtime = Runtime::new(log.clone(), pool.clone(), projections::all(), options);
-    let mut position = runtime.position();
+    let (mut position, mut status) = (runtime.position(), runtime.status());
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(runtime.run(shutdown.clone()));
+    // The one before may hold the lock for another moment; a position told while standing by is not
+    // this one's work.
+    let live = status.wait_for(|s| matches!(s, Status::Live));
+    tokio::time::timeout(Duration::from_secs(60), live).await.expect("it becomes the writer").unwrap();
     let head = log.head().await.unwrap();
     let reached = position.wait_for(|p| *p >= head);
     tokio::time::timeout(Duration::from_secs(60), reached).await.expect("it catches up").unwrap();
