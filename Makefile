@@ -13,8 +13,9 @@ help: ## List the commands
 run: build servers ## Fetch the servers, build, and start everything on http://localhost:8080 (ARGS='...' for options)
 	@exec target/debug/weir up $(ARGS)
 
+# --workspace: with the features that the tests ask of shared crates too, so that nothing big is compiled twice.
 build: check-tools ## Build the weir binary
-	@cargo build --locked --bin weir
+	@cargo build --locked --workspace --bin weir
 
 test: check-tools servers ## Run every test there is, against real servers, and print how many
 	@scripts/test

@@ -25,12 +25,20 @@ mod settings;
 mod up;
 mod web;
 
+/// The system's allocator locks when many tasks allocate what other threads free, as writers to the log do.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use lifecycle::Signals;
 use settings::{Options, Settings};
 
+/// What is set like the other options, but not by a flag.
+const SECRETS: &str = "WEIR_SIGNING_KEY, or signing_key in the file, is the secret of at least 32 bytes that signs access \
+    tokens [default: generated into the data folder]. It is no flag: everyone on the machine can read those.";
+
 /// A self-hosted analytics workspace whose every action is an event.
 #[derive(Parser)]
-#[command(version, propagate_version = true, disable_help_subcommand = true)]
+#[command(version, propagate_version = true, disable_help_subcommand = true, after_help = SECRETS)]
 struct Cli {
     #[command(subcommand)]
     role: Role,
@@ -82,7 +90,9 @@ fn start() -> anyhow::Result<()> {
     if matches!(cli.role, Role::Openapi) {
         return openapi::run();
     }
-    let mut settings = Settings::resolve(cli.options, cli.config.as_deref())?;
+    let signing_key = settings::secret_in_environment("WEIR_SIGNING_KEY");
+    let options = Options { signing_key, ..cli.options };
+    let mut settings = Settings::resolve(options, cli.config.as_deref())?;
     let serves = matches!(cli.role, Role::Up | Role::Command | Role::Projector | Role::QueryApi);
     if !serves && settings.telemetry.level == settings::LOG_LEVEL {
         // A short command answers on standard output; what went on while it did is of no interest.

@@ -90,9 +90,18 @@ async fn measure(client: &async_nats::Client, args: &Args) -> anyhow::Result<Rep
         };
         let latency = (writers == 1).then_some(Target::AtMost(1.2));
         let tail = (writers >= 256).then_some(Target::AtMost(1.0));
+        let whole = if writers >= 256 {
+            Some(measure::batches(client, writers.min(1_000), round).await?)
+        } else {
+            None
+        };
         let pair = |side: fn(&measure::Side) -> f64| (side(&raw), side(&weir));
         let (ceiling, reached) = pair(measure::Side::throughput);
         cases.push(Case::new(format!("throughput, {at}"), "commits/s", ceiling, reached, throughput));
+        if let Some(ceiling) = whole {
+            let name = format!("throughput, {at}, beside bare batches");
+            cases.push(Case::new(name, "commits/s", ceiling, reached, None));
+        }
         let (ceiling, reached) = pair(|side| side.percentile(0.5));
         cases.push(Case::new(format!("p50 latency, {at}"), "ms", ceiling, reached, latency));
         let (ceiling, reached) = pair(|side| side.percentile(0.99));

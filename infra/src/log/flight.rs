@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::future::join_all;
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 use weir_events::{AppendError, Appended, Position, envelope::header};
 
 use super::{
@@ -26,12 +26,24 @@ pub(super) enum Kind {
     Apart,
 }
 
+impl Kind {
+    /// Its name among the metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Few => "few",
+            Self::Apart => "apart",
+        }
+    }
+}
+
 /// A write that is over. The commits that it settled have been answered.
 #[derive(Debug)]
 pub(super) struct Landed {
     pub(super) kind: Kind,
     /// How many events took part.
     pub(super) events: usize,
+    /// How long the server took, once all was said.
     pub(super) took: Duration,
     /// Commits to try again.
     pub(super) again: Vec<Entry>,
@@ -40,6 +52,10 @@ pub(super) struct Landed {
 }
 
 impl Landed {
+    fn new(kind: Kind) -> Self {
+        Self { kind, events: 0, took: Duration::ZERO, again: Vec::new(), written: Vec::new() }
+    }
+
     /// Everything that the commit wrote lies between these positions.
     fn acknowledge(&mut self, entry: Entry, first: u64) {
         let appended = entry.appended(first);
@@ -59,16 +75,14 @@ impl Landed {
     }
 }
 
-/// Writes the commits.
-pub(super) async fn fly(link: Arc<Link>, kind: Kind, mut entries: Vec<Entry>) -> Landed {
+/// Writes each commit for itself.
+pub(super) async fn separately(link: Arc<Link>, kind: Kind, mut entries: Vec<Entry>) -> Landed {
+    let mut landed = Landed::new(kind);
+    landed.events = entries.iter().map(|e| e.events).sum();
     let begun = Instant::now();
-    let events = entries.iter().map(|e| e.events).sum();
-    let mut landed = Landed { kind, events, took: Duration::ZERO, again: Vec::new(), written: Vec::new() };
     if let Err(reason) = link.ready().await {
         tracing::warn!(reason, waiting = entries.len(), "commits wait for the event log's server");
         landed.again = entries;
-    } else if kind == Kind::Batch && entries.len() > 1 {
-        together(&link, entries, &mut landed).await;
     } else {
         let sent = join_all(entries.iter_mut().map(|entry| link.write(entry.take_messages()))).await;
         let settled = entries.into_iter().zip(sent).map(|(entry, sent)| alone(&link, entry, sent));
@@ -77,6 +91,36 @@ pub(super) async fn fly(link: Arc<Link>, kind: Kind, mut entries: Vec<Entry>) ->
         }
     }
     landed.took = begun.elapsed();
+    landed
+}
+
+/// Writes the commits that join as one atomic batch, once no more can join. They are on their way
+/// to the server as soon as they join.
+pub(super) async fn together(link: Arc<Link>, mut joining: mpsc::UnboundedReceiver<Entry>) -> Landed {
+    let mut landed = Landed::new(Kind::Batch);
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut state = link.ready().await;
+    let mut batch = link.batch();
+    while let Some(mut entry) = joining.recv().await {
+        landed.events += entry.events;
+        if state.is_ok() {
+            state = batch.add(entry.take_messages()).await;
+        }
+        entries.push(entry);
+    }
+    let begun = Instant::now();
+    if let Err(reason) = state {
+        tracing::warn!(reason, waiting = entries.len(), "commits wait for the event log's server");
+        landed.again = entries;
+        return landed;
+    }
+    let sent = batch.commit().await;
+    landed.took = begun.elapsed();
+    if entries.len() > 1 {
+        settle_all(&link, entries, sent, &mut landed).await;
+    } else if let Some(entry) = entries.pop() {
+        settle(&mut landed, alone(&link, entry, sent).await);
+    }
     landed
 }
 
@@ -180,11 +224,10 @@ async fn before(link: &Link, entry: Entry, position: u64) -> Verdict {
     Verdict::Failed(entry, AppendError::Duplicate(Position(position)))
 }
 
-/// Writes several commits as one batch. When it fails because of some, those go apart and the
-/// others try again together.
-async fn together(link: &Link, mut entries: Vec<Entry>, landed: &mut Landed) {
-    let messages = entries.iter_mut().flat_map(Entry::take_messages).collect();
-    let refusal = match link.write(messages).await {
+/// Settles commits that were written as one batch. When it failed because of some, those go apart
+/// and the others try again together.
+async fn settle_all(link: &Link, mut entries: Vec<Entry>, sent: Sent, landed: &mut Landed) {
+    let refusal = match sent {
         Sent::Written(last) => {
             let mut first = (last + 1).saturating_sub(landed.events as u64);
             for entry in entries {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_nats::{
-    Client, HeaderMap, Message, Request, Subscriber,
+    Client, HeaderMap, HeaderValue, Message, Request, Subscriber,
     client::traits::Publisher as _,
     connection::State,
     header::{
@@ -21,7 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use weir_events::{Position, Unavailable};
 
 use super::{
-    Options, STREAM,
+    Metrics, Options, STREAM,
     wire::{Ack, Outgoing, Refusal, code},
 };
 
@@ -62,6 +62,7 @@ pub(super) struct Link {
     pub(super) client: Client,
     pub(super) jetstream: jetstream::Context,
     pub(super) timeout: Duration,
+    pub(super) metrics: Metrics,
     direct_get: String,
     batch_prefix: String,
     batches: AtomicU64,
@@ -70,12 +71,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(client: Client, options: &Options) -> Self {
+    pub(super) fn new(client: Client, options: &Options, metrics: Metrics) -> Self {
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(options.timeout);
         Self {
             jetstream,
             timeout: options.timeout,
+            metrics,
             direct_get: format!("$JS.API.DIRECT.GET.{STREAM}"),
             batch_prefix: uuid::Uuid::new_v4().simple().to_string()[..12].to_owned(),
             batches: AtomicU64::new(0),
@@ -138,42 +140,19 @@ impl Link {
     }
 
     /// Writes messages, all or none: one as it is, several as an atomic batch.
-    pub(super) async fn write(&self, mut messages: Vec<Outgoing>) -> Sent {
-        let batched = messages.len() > 1;
-        let Some(mut last) = messages.pop() else {
-            return Sent::NotNow("nothing to write".to_owned());
-        };
-        let answer = async {
-            if batched {
-                let id = format!("{}{:x}", self.batch_prefix, self.batches.fetch_add(1, Ordering::Relaxed));
-                let sequence = messages.len() + 1;
-                for (n, message) in messages.into_iter().enumerate() {
-                    let Outgoing { subject, mut headers, payload } = message;
-                    headers.insert(NATS_BATCH_ID, id.as_str());
-                    headers.insert(NATS_BATCH_SEQUENCE, (n + 1).to_string());
-                    let message = OutboundMessage { subject, reply: None, payload, headers: Some(headers) };
-                    self.client.publish_message(message).await.map_err(|e| e.to_string())?;
-                }
-                last.headers.insert(NATS_BATCH_ID, id);
-                last.headers.insert(NATS_BATCH_SEQUENCE, sequence.to_string());
-                last.headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
-            }
-            self.request(last.subject, last.headers, last.payload).await
-        };
-        let message = match self.bounded(answer).await {
-            Ok(Ok(message)) => message,
-            Ok(Err(reason)) => return Sent::NotNow(reason),
-            Err(reason) => return Sent::Unknown(reason),
-        };
-        match serde_json::from_slice::<Ack>(&message.payload) {
-            Ok(Ack { error: Some(refusal), .. }) if code::NOT_NOW.contains(&refusal.err_code) => {
-                Sent::NotNow(refusal.description)
-            }
-            Ok(Ack { error: Some(refusal), .. }) => Sent::Refused(refusal),
-            Ok(Ack { seq, duplicate: true, .. }) => Sent::Before(seq),
-            Ok(Ack { seq, .. }) if seq > 0 => Sent::Written(seq),
-            Ok(_) | Err(_) => Sent::Unknown("the server's answer makes no sense".to_owned()),
+    pub(super) async fn write(&self, messages: Vec<Outgoing>) -> Sent {
+        let mut batch = self.batch();
+        match batch.add(messages).await {
+            Ok(()) => batch.commit().await,
+            Err(reason) => Sent::NotNow(reason),
         }
+    }
+
+    /// A batch to which messages can be added until it is committed.
+    pub(super) fn batch(&self) -> Batch<'_> {
+        let number = self.batches.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{}{number:x}", self.batch_prefix).into();
+        Batch { link: self, id, connection: self.connection(), sent: 0, last: None }
     }
 
     /// One request. An error means that nobody took it.
@@ -254,6 +233,68 @@ impl Link {
                 return Err(Unavailable(why));
             }
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Messages that are written all or none. The server takes them in as they are added and stores them
+/// when they are committed; what is dropped before that was never there.
+pub(super) struct Batch<'a> {
+    link: &'a Link,
+    id: HeaderValue,
+    /// The connection on which it began: the server may have lost what went over another one.
+    connection: Option<u64>,
+    sent: usize,
+    /// Held back, since the last message says that it is the last.
+    last: Option<Outgoing>,
+}
+
+impl Batch<'_> {
+    /// Adds messages. An error means that the batch will not be written.
+    pub(super) async fn add(&mut self, messages: Vec<Outgoing>) -> Result<(), String> {
+        for message in messages {
+            let Some(before) = self.last.replace(message) else { continue };
+            let Outgoing { subject, headers, payload } = self.number(before);
+            let message = OutboundMessage { subject, reply: None, payload, headers: Some(headers) };
+            let sent = self.link.bounded(self.link.client.publish_message(message)).await?;
+            sent.map_err(|e| e.to_string())?;
+        }
+        if self.connection.is_none() || self.link.connection() != self.connection {
+            return Err("the connection to the server was lost".to_owned());
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, mut message: Outgoing) -> Outgoing {
+        self.sent += 1;
+        message.headers.insert(NATS_BATCH_ID, self.id.clone());
+        message.headers.insert(NATS_BATCH_SEQUENCE, self.sent.to_string());
+        message
+    }
+
+    /// Has the server write them. A single message goes as it is.
+    pub(super) async fn commit(mut self) -> Sent {
+        let Some(mut last) = self.last.take() else {
+            return Sent::NotNow("nothing to write".to_owned());
+        };
+        if self.sent > 0 {
+            last = self.number(last);
+            last.headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
+        }
+        let answer = self.link.request(last.subject, last.headers, last.payload);
+        let message = match self.link.bounded(answer).await {
+            Ok(Ok(message)) => message,
+            Ok(Err(reason)) => return Sent::NotNow(reason),
+            Err(reason) => return Sent::Unknown(reason),
+        };
+        match serde_json::from_slice::<Ack>(&message.payload) {
+            Ok(Ack { error: Some(refusal), .. }) if code::NOT_NOW.contains(&refusal.err_code) => {
+                Sent::NotNow(refusal.description)
+            }
+            Ok(Ack { error: Some(refusal), .. }) => Sent::Refused(refusal),
+            Ok(Ack { seq, duplicate: true, .. }) => Sent::Before(seq),
+            Ok(Ack { seq, .. }) if seq > 0 => Sent::Written(seq),
+            Ok(_) | Err(_) => Sent::Unknown("the server's answer makes no sense".to_owned()),
         }
     }
 }

@@ -17,10 +17,14 @@ use super::{
     wire::{self, REST},
 };
 
+/// How often to look again when the server refuses what is missing.
+const TRIES: usize = 3;
+
 impl Link {
     /// Completes the last commit if it is not whole. An error means that it is not known to be.
     pub(super) async fn mend(&self) -> Result<(), String> {
-        loop {
+        let mut why = String::new();
+        for _ in 0..TRIES {
             let last = match self.ends().await {
                 Ok((_, 0)) => return Ok(()),
                 Ok((_, last)) => last,
@@ -44,11 +48,16 @@ impl Link {
                 next.headers.insert(NATS_EXPECTED_LAST_SEQUENCE, last.to_string());
             }
             match self.write(rest).await {
-                Sent::Written(_) => return Ok(()),
+                Sent::Written(_) => {
+                    self.metrics.mended_total.inc();
+                    return Ok(());
+                }
                 // Somebody else completed it, or is about to: look again.
-                Sent::Refused(_) | Sent::Before(_) => {}
+                Sent::Refused(refusal) => why = refusal.description,
+                Sent::Before(_) => "somebody else completes it".clone_into(&mut why),
                 Sent::NotNow(reason) | Sent::Unknown(reason) => return Err(reason),
             }
         }
+        Err(format!("the last commit could not be completed: {why}"))
     }
 }

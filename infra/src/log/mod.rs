@@ -8,7 +8,7 @@
 //! - `read`: a subject's events, by direct get; `follow`: all events from a position on.
 //!
 //! Deliberately absent: acknowledgements as checkpoints (a follower brings its position), age or
-//! size limits, deletes. Events are for ever.
+//! size limits, deletes. Events are forever.
 //!
 //! What cannot be seen from a client: whether the server syncs every write to disk
 //! (`sync_interval: always` in its configuration). With the default, two minutes, acknowledged
@@ -40,7 +40,9 @@ use weir_events::{
     Unavailable, log::LoadError,
 };
 
-pub use setup::{Difference, SetupError};
+pub use setup::{Difference, SetupError, check as check_stream};
+
+use crate::metrics::{self, prometheus::Registry};
 
 use batcher::{Batcher, Entry};
 use link::Link;
@@ -51,6 +53,27 @@ pub const STREAM: &str = "WEIR_EVENTS";
 
 /// The subjects of the stream: `weir.<workspace>.<aggregate>.<id>`, where a name's id has two parts.
 pub const SUBJECTS: &str = "weir.*.*.>";
+
+crate::metrics! {
+    /// What the event log does. The mean size of a write is its events divided by its writes.
+    pub(crate) struct Metrics in "log" {
+        /// Commits and how long they took, by outcome.
+        pub(crate) append_seconds: HistogramVec["outcome"],
+        /// Writes that the server answered: alone (one commit, no others about), few (side by side), batch (as one), apart.
+        pub(crate) writes_total: IntCounterVec["kind"],
+        /// Events in those writes.
+        pub(crate) events_total: IntCounterVec["kind"],
+        /// Commits of several events that were completed after a crash of the server.
+        pub(crate) mended_total: IntCounter,
+    }
+}
+
+impl Metrics {
+    fn wrote(&self, kind: &str, events: usize) {
+        self.writes_total.with_label_values(&[kind]).inc();
+        self.events_total.with_label_values(&[kind]).inc_by(events as u64);
+    }
+}
 
 /// How the log behaves. `Options::default()` suits one embedded server.
 #[derive(Debug, Clone)]
@@ -67,11 +90,20 @@ pub struct Options {
     /// From how many waiting events on they share one write. A shared write costs the server as
     /// much as a dozen single ones or more, whatever it carries, so fewer are sent one by one, at once.
     pub min_batch: usize,
+    /// Where its metrics go.
+    pub registry: Registry,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(5), replicas: 1, queue: 4096, max_batch: 1_000, min_batch: 20 }
+        Self {
+            timeout: Duration::from_secs(5),
+            replicas: 1,
+            queue: 4096,
+            max_batch: 1_000,
+            min_batch: 20,
+            registry: metrics::registry(),
+        }
     }
 }
 
@@ -91,7 +123,8 @@ impl JetStreamLog {
     /// # Errors
     /// See [`SetupError`].
     pub async fn connect(client: async_nats::Client, options: Options) -> Result<Self, SetupError> {
-        let link = Arc::new(Link::new(client, &options));
+        let metrics = Metrics::register(&options.registry).map_err(|e| SetupError::Metrics(e.to_string()))?;
+        let link = Arc::new(Link::new(client, &options, metrics));
         setup::ensure(&link, &options).await?;
         link.ready().await.map_err(SetupError::Unavailable)?;
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
@@ -104,8 +137,12 @@ impl JetStreamLog {
         let (reply, answer) = oneshot::channel();
         let mut entry = Entry::new(commit, messages, reply, |text| self.hasher.hash_one(text));
         if let Ok(_lane) = self.lane.try_acquire() {
+            let events = entry.events;
             match flight::at_once(&self.link, entry).await {
-                Ok(result) => return result,
+                Ok(result) => {
+                    self.link.metrics.wrote("alone", events);
+                    return result;
+                }
                 Err(again) => entry = again,
             }
         }
@@ -118,12 +155,24 @@ impl JetStreamLog {
 #[async_trait]
 impl EventLog for JetStreamLog {
     async fn append(&self, commit: Commit) -> Result<Appended, AppendError> {
-        let deadline = Instant::now() + self.link.timeout;
-        let messages = wire::encode(&commit, self.link.client.max_payload())?;
-        let written = self.write(commit, messages);
-        tokio::time::timeout_at(deadline, written)
-            .await
-            .unwrap_or_else(|_| Err(AppendError::Unavailable("no answer in time".to_owned())))
+        let begun = Instant::now();
+        let result = match wire::encode(&commit, self.link.client.max_payload()) {
+            Ok(messages) => tokio::time::timeout(self.link.timeout, self.write(commit, messages))
+                .await
+                .unwrap_or_else(|_| Err(AppendError::Unavailable("no answer in time".to_owned()))),
+            Err(error) => Err(error),
+        };
+        let outcome = match &result {
+            Ok(_) => "written",
+            Err(AppendError::Conflict) => "conflict",
+            Err(AppendError::Duplicate(_)) => "duplicate",
+            Err(AppendError::Unavailable(_)) => "unavailable",
+            Err(AppendError::TooLarge { .. }) => "too_large",
+            Err(AppendError::Invalid(_)) => "invalid",
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        self.link.metrics.append_seconds.with_label_values(&[outcome]).observe(seconds);
+        result
     }
 
     async fn load(&self, subject: &Subject) -> Result<Vec<Recorded>, LoadError> {

@@ -30,6 +30,9 @@ pub enum SetupError {
     /// There is a stream of that name, but not with the settings that the log's promises rest on.
     #[error("the stream {STREAM} has other settings than the event log needs: {}", list(.0))]
     Settings(Vec<Difference>),
+    /// The log's metrics are registered already.
+    #[error("the event log's metrics: {0}")]
+    Metrics(String),
     /// The server refused to create the stream.
     #[error("the stream {STREAM} could not be created: {0}")]
     Refused(String),
@@ -68,6 +71,7 @@ fn wanted(options: &Options) -> Config {
         max_bytes: -1,
         max_messages: -1,
         max_messages_per_subject: -1,
+        max_message_size: -1,
         deny_delete: true,
         deny_purge: true,
         allow_atomic_publish: true,
@@ -132,6 +136,14 @@ fn check_version(found: &str) -> Result<(), SetupError> {
     Err(SetupError::TooOld { found: found.to_owned(), needed: format!("{major}.{minor}.{patch}") })
 }
 
+/// Compares a stream's settings with those that the event log needs, as connecting does.
+///
+/// # Errors
+/// [`SetupError::Settings`], with every difference.
+pub fn check(found: &Config, options: &Options) -> Result<(), SetupError> {
+    check_settings(found, &wanted(options))
+}
+
 fn check_settings(found: &Config, wanted: &Config) -> Result<(), SetupError> {
     let mut differences = Vec::new();
     macro_rules! compare {
@@ -163,6 +175,12 @@ fn check_settings(found: &Config, wanted: &Config) -> Result<(), SetupError> {
         "compression": compression,
         "duplicate_window": duplicate_window,
         "num_replicas": num_replicas,
+        "max_msg_size": max_message_size,
+        "persist_mode": persist_mode,
+        "republish": republish,
+        "subject_transform": subject_transform,
+        "mirror": mirror,
+        "sources": sources,
         "no_ack": no_ack,
         "sealed": sealed,
     }

@@ -7,10 +7,14 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use async_nats::{
-    HeaderMap,
-    header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID},
+    Client, HeaderMap,
+    header::{
+        NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE,
+        NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID,
+    },
     jetstream,
 };
+use bytes::Bytes;
 use chrono::Utc;
 use futures::future::try_join_all;
 use tokio::sync::Barrier;
@@ -89,6 +93,58 @@ fn event(subject: &Subject) -> NewEvent {
     }
 }
 
+/// The event as a message that is guarded by its subject's last sequence.
+fn message(subject: &Subject, last: u64) -> anyhow::Result<(HeaderMap, Bytes)> {
+    let event = event(subject);
+    let (envelope, payload) = event.encode()?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in envelope.iter() {
+        headers.insert(name, value);
+    }
+    headers.insert(NATS_MESSAGE_ID, event.meta.id.to_string());
+    headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
+    Ok((headers, payload))
+}
+
+/// Atomic batches of `size` guarded messages, one after the other, made before the clock runs: what
+/// the server reaches if nobody ever has to think. Returns messages per second.
+pub(super) async fn batches(client: &Client, size: usize, time: Duration) -> anyhow::Result<f64> {
+    let workspace = WorkspaceId(Uuid::now_v7());
+    let mut subjects: Vec<_> =
+        (0..size).map(|_| (Subject::query(workspace, QueryId(Uuid::now_v7())), 0)).collect();
+    let (mut took, mut count) = (Duration::ZERO, 0);
+    while took < time {
+        let id = Uuid::new_v4().simple().to_string();
+        let messages = subjects.iter().map(|(subject, last)| message(subject, *last));
+        let messages: Vec<_> = messages.collect::<anyhow::Result<_>>()?;
+        let mut first = 0;
+        let begun = Instant::now();
+        for (n, ((subject, _), (mut headers, payload))) in subjects.iter().zip(messages).enumerate() {
+            headers.insert(NATS_BATCH_ID, id.as_str());
+            headers.insert(NATS_BATCH_SEQUENCE, (n + 1).to_string());
+            if n + 1 < size {
+                client.publish_with_headers(subject.to_string(), headers, payload).await?;
+                continue;
+            }
+            headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
+            let answer = client.request_with_headers(subject.to_string(), headers, payload).await?;
+            let written: Written = serde_json::from_slice(&answer.payload).context("a batch failed")?;
+            first = written.seq + 1 - size as u64;
+        }
+        took += begun.elapsed();
+        count += size;
+        subjects.iter_mut().zip(first..).for_each(|((_, last), position)| *last = position);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a count of writes is far below 2^52")]
+    Ok(count as f64 / took.as_secs_f64())
+}
+
+/// The server's answer to a batch that it wrote.
+#[derive(serde::Deserialize)]
+struct Written {
+    seq: u64,
+}
+
 /// Plain publishes, each guarded by its subject's last sequence, each awaited.
 pub(super) async fn raw(
     jetstream: &jetstream::Context,
@@ -99,14 +155,7 @@ pub(super) async fn raw(
     side(writers, time, move |subject, last| {
         let jetstream = jetstream.clone();
         async move {
-            let event = event(&subject);
-            let (envelope, payload) = event.encode()?;
-            let mut headers = HeaderMap::new();
-            for (name, value) in envelope.iter() {
-                headers.insert(name, value);
-            }
-            headers.insert(NATS_MESSAGE_ID, event.meta.id.to_string());
-            headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
+            let (headers, payload) = message(&subject, last)?;
             let sent = jetstream.publish_with_headers(subject.to_string(), headers, payload).await;
             Ok(sent.context("a publish failed")?.await.context("a publish failed")?.sequence)
         }
