@@ -1,10 +1,12 @@
 //! Datasets, and how much they are used.
 
+mod versions;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use futures::future::try_join;
-use serde_json::json;
+use futures::future::try_join3;
+use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_events::{Event, Recorded, dataset, query};
@@ -17,6 +19,7 @@ pub(crate) struct Datasets;
 #[derive(Default)]
 pub(crate) struct Delta {
     rows: HashMap<(Uuid, Uuid), Row>,
+    versions: versions::Delta,
     uses: HashMap<(Uuid, Uuid, NaiveDate), i64>,
 }
 
@@ -69,6 +72,27 @@ struct Table {
     at: DateTime<Utc>,
 }
 
+impl Table {
+    fn of(read: &dataset::Ingested, at: DateTime<Utc>) -> Self {
+        Self {
+            version: version(read.version),
+            format: read.format.clone(),
+            key: read.table.clone(),
+            bytes: int(read.table_bytes),
+            rows: int(read.rows),
+            columns: json(&read.columns),
+            at,
+        }
+    }
+}
+
+fn reason(e: &dataset::Rejected) -> Value {
+    json!({
+        "version": e.version, "code": e.code, "detail": e.detail,
+        "row": e.row, "column": e.column, "found": e.found,
+    })
+}
+
 impl Delta {
     fn used(&mut self, event: &Recorded, sources: &[query::Source]) {
         let workspace = event.subject.workspace_id().0;
@@ -101,25 +125,13 @@ impl Row {
                 self.options = Some(json(&e.options));
             }
             dataset::Event::Ingested(e) => {
-                self.table = Some(Table {
-                    version: version(e.version),
-                    format: e.format.clone(),
-                    key: e.table.clone(),
-                    bytes: int(e.table_bytes),
-                    rows: int(e.rows),
-                    columns: json(&e.columns),
-                    at,
-                });
+                self.table = Some(Table::of(e, at));
                 self.options = Some(json(&e.options));
                 self.reason = Some(String::new());
             }
             dataset::Event::Rejected(e) => {
                 self.rejected_version = Some(version(e.version));
-                let reason = json!({
-                    "version": e.version, "code": e.code, "detail": e.detail,
-                    "row": e.row, "column": e.column, "found": e.found,
-                });
-                self.reason = Some(json(&reason));
+                self.reason = Some(json(&reason(e)));
             }
             dataset::Event::Renamed(e) => self.name = Some(e.name.clone()),
             dataset::Event::Described(e) => self.description = Some(e.description.clone()),
@@ -135,7 +147,7 @@ impl Row {
 
 impl Projection for Datasets {
     const NAME: &'static str = "datasets";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
@@ -144,14 +156,15 @@ impl Projection for Datasets {
             Event::Dataset(happened) => {
                 let Some(key) = keys(event) else { return };
                 delta.rows.entry(key).or_default().fold(event, happened);
+                versions::fold(&mut delta.versions, key, event, happened);
             }
             Event::Query(query::Event::Executed(run)) => delta.used(event, &run.datasets),
             _ => {}
         }
     }
 
-    async fn write(tx: &Tx<'_>, Delta { rows, uses }: Delta) -> Result<(), tokio_postgres::Error> {
-        try_join(write_rows(tx, rows), write_uses(tx, uses)).await.map(drop)
+    async fn write(tx: &Tx<'_>, Delta { rows, versions, uses }: Delta) -> Result<(), tokio_postgres::Error> {
+        try_join3(write_rows(tx, rows), versions::write(tx, versions), write_uses(tx, uses)).await.map(drop)
     }
 }
 

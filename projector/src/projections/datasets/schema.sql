@@ -57,3 +57,26 @@ CREATE TABLE dataset_use (
 ) WITH (fillfactor = 80);
 -- The most used datasets of the last days.
 CREATE INDEX dataset_use_day ON dataset_use (workspace_id, day, dataset_id);
+
+-- One row per file that arrived for a dataset, and what became of it. Rows are never changed by later versions.
+CREATE TABLE dataset_versions (
+    workspace_id uuid        NOT NULL,
+    dataset_id   uuid        NOT NULL,
+    version      integer     NOT NULL,
+    uploaded_at  timestamptz NOT NULL,
+    uploaded_by  uuid,
+    file_name    text,
+    upload_bytes bigint      NOT NULL,
+    sha256       text        NOT NULL,
+    -- How the file was, or is to be, read.
+    options      jsonb       NOT NULL,
+    -- What it became; null until it was read.
+    format       text,
+    table_bytes  bigint,
+    rows         bigint,
+    columns      jsonb,
+    ingested_at  timestamptz,
+    -- {version, code, detail, row, column, found} where it could not be read.
+    reason       jsonb,
+    PRIMARY KEY (workspace_id, dataset_id, version)
+) WITH (fillfactor = 80);

@@ -63,7 +63,7 @@ impl Filter {
     }
 }
 
-/// Lists datasets
+/// List datasets
 ///
 /// Newest first unless sorted otherwise: by `created_at`, `updated_at`, `name`, `bytes`, `rows`,
 /// `queries_7d` or `last_used_at`.

@@ -146,12 +146,16 @@ pub(crate) struct Version {
     pub(crate) status: Status,
     /// Whether queries read this version.
     pub(crate) current: bool,
-    /// What the file turned out to be.
+    /// When its file arrived, or was to be read again.
+    pub(crate) uploaded_at: DateTime<Utc>,
+    /// Who sent it.
+    pub(crate) uploaded_by: Option<Uuid>,
+    /// What the file turned out to be; null until it was read.
     pub(crate) format: Option<String>,
     /// The size of the file, as it was received.
-    pub(crate) bytes: Option<i64>,
+    pub(crate) bytes: i64,
     /// The SHA-256 of the file, in hex.
-    pub(crate) sha256: Option<String>,
+    pub(crate) sha256: String,
     /// The file's name, where it was given.
     pub(crate) file_name: Option<String>,
     /// Its rows.

@@ -1,5 +1,14 @@
--- What is known of a dataset's versions: the newest upload, and the one that can be queried.
-SELECT d.uploaded_version, d.rejected_version, d.version, d.file_name, d.upload_bytes, d.sha256, d.format,
-       d.table_bytes, d.rows, d.columns, d.options, d.reason, d.ingested_at, d.created_at, d.updated_at
-FROM datasets d
-WHERE d.workspace_id = $1 AND d.id = $2::uuid
+-- The versions of the dataset $5.
+SELECT v.version, v.uploaded_at, v.uploaded_by, v.file_name, v.upload_bytes, v.sha256, v.options, v.format,
+       v.table_bytes, v.rows, v.columns, v.ingested_at, v.reason,
+       CASE WHEN v.ingested_at IS NOT NULL THEN 'ready' WHEN v.reason IS NOT NULL THEN 'rejected' ELSE 'ingesting' END
+           AS status,
+       v.version IS NOT DISTINCT FROM d.version AS current,
+       {key} AS cursor_key
+FROM dataset_versions v
+JOIN datasets d ON d.workspace_id = $1 AND d.id = v.dataset_id
+WHERE v.workspace_id = $1
+  AND v.dataset_id = $5::uuid
+  AND {after}
+ORDER BY {order}
+LIMIT $4::bigint
