@@ -1,6 +1,6 @@
-//! Plans that stop when told to, and that notice when a number grows too large.
+//! Plans that stop when told to, and that keep to a measure.
 //!
-//! The planner has neither as a setting, so its plans are changed before they run.
+//! The planner has no settings for it, so its plans are changed before they run.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -9,102 +9,76 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Schema};
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DataFusionError, Result};
-use datafusion::logical_expr::{ColumnarValue, Operator};
+use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::BinaryExpr;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coop::CooperativeExec;
-use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{
-    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder,
+    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder, SortMergeJoinExec,
 };
-use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
-/// Sums, differences and products fail where they would wrap around. It has to come first among the
-/// rules, before expressions are moved into the scans.
-#[derive(Debug)]
-pub(super) struct Checked;
+use super::flow::Measured;
 
-impl PhysicalOptimizerRule for Checked {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _config: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
-            if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
-                let exprs = projection
-                    .expr()
-                    .iter()
-                    .map(|e| Ok(ProjectionExpr { expr: checked(&e.expr)?, alias: e.alias.clone() }))
-                    .collect::<Result<Vec<_>>>()?;
-                let changed = ProjectionExec::try_new(exprs, projection.input().clone())?;
-                return Ok(Transformed::yes(Arc::new(changed) as _));
-            }
-            if let Some(filter) = node.downcast_ref::<FilterExec>() {
-                let predicate = checked(filter.predicate())?;
-                let changed = FilterExecBuilder::from(filter).with_predicate(predicate).build()?;
-                return Ok(Transformed::yes(Arc::new(changed) as _));
-            }
-            Ok(Transformed::no(node))
-        })
-        .map(|t| t.data)
-    }
-
-    fn name(&self) -> &str {
-        "checked_arithmetic"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-}
-
-fn checked(expr: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
-    expr.clone()
-        .transform_up(|node| match node.downcast_ref::<BinaryExpr>() {
-            Some(binary) if matches!(binary.op(), Operator::Plus | Operator::Minus | Operator::Multiply) => {
-                let changed = BinaryExpr::new(binary.left().clone(), *binary.op(), binary.right().clone())
-                    .with_fail_on_overflow(true);
-                Ok(Transformed::yes(Arc::new(changed) as _))
-            }
-            _ => Ok(Transformed::no(node)),
-        })
-        .map(|t| t.data)
-}
-
-/// Makes joins give way. A join can work for minutes on one batch without asking anyone for more, and
-/// a task that never waits cannot be cancelled: those that give out rows yield between them, and one
-/// that only ever rejects rows asks `stop` whenever it does.
-pub(super) fn stoppable(
+/// Makes a plan stop where it is told to, and measures what flows through it.
+///
+/// A join can work for minutes on one batch without asking anyone for more, and a task that never waits
+/// cannot be cancelled: those that give out rows yield between them, and one that only ever rejects
+/// rows asks `stop` whenever it does.
+pub(super) fn guarded(
     plan: Arc<dyn ExecutionPlan>,
     stop: &Arc<AtomicBool>,
+    memory: usize,
+    batch: usize,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     plan.transform_up(|node| {
-        if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
-            let filter = join.filter().map(|filter| {
-                let inner = filter.expression().clone();
-                let expression = Arc::new(Stoppable { inner, stop: stop.clone() });
-                JoinFilter::new(expression, filter.column_indices().to_vec(), filter.schema().clone())
-            });
-            let join =
-                NestedLoopJoinExecBuilder::new(join.left().clone(), join.right().clone(), *join.join_type())
-                    .with_projection_ref(join.projection().clone())
-                    .with_filter(filter)
-                    .build()?;
-            return Ok(Transformed::yes(Arc::new(CooperativeExec::new(Arc::new(join))) as _));
+        if node.is::<WindowAggExec>() || node.is::<BoundedWindowAggExec>() {
+            return Ok(Transformed::yes(Measured::window(node)?));
         }
-        if node.is::<CrossJoinExec>() || node.is::<HashJoinExec>() {
-            return Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as _));
+        let joins = is_join(&node);
+        if !joins && !node.is::<AggregateExec>() && !node.is::<SortExec>() {
+            return Ok(Transformed::no(node));
         }
-        Ok(Transformed::no(node))
+        let inputs = node.children().into_iter().cloned().map(|input| {
+            if joins { Measured::rows(input, memory, batch) } else { Measured::pieces(input, memory) }
+        });
+        let inputs = inputs.collect();
+        let node = replace_children_if_necessary(node, inputs)?;
+        if !joins {
+            let aggregate = node.is::<AggregateExec>();
+            return Ok(Transformed::yes(if aggregate { Measured::counted(node) } else { node }));
+        }
+        let join = Arc::new(CooperativeExec::new(stoppable(node, stop)?));
+        Ok(Transformed::yes(Measured::pieces(join, memory)))
     })
     .map(|t| t.data)
+}
+
+fn is_join(node: &Arc<dyn ExecutionPlan>) -> bool {
+    node.is::<NestedLoopJoinExec>()
+        || node.is::<CrossJoinExec>()
+        || node.is::<HashJoinExec>()
+        || node.is::<SortMergeJoinExec>()
+}
+
+fn stoppable(join: Arc<dyn ExecutionPlan>, stop: &Arc<AtomicBool>) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some(nested) = join.downcast_ref::<NestedLoopJoinExec>() else { return Ok(join) };
+    let filter = nested.filter().map(|filter| {
+        let inner = filter.expression().clone();
+        let expression = Arc::new(Stoppable { inner, stop: stop.clone() });
+        JoinFilter::new(expression, filter.column_indices().to_vec(), filter.schema().clone())
+    });
+    let changed =
+        NestedLoopJoinExecBuilder::new(nested.left().clone(), nested.right().clone(), *nested.join_type())
+            .with_projection_ref(nested.projection().clone())
+            .with_filter(filter)
+            .build()?;
+    Ok(Arc::new(changed))
 }
 
 /// An expression that fails once nobody wants its value.

@@ -8,7 +8,12 @@ use std::time::Duration;
 
 use crate::{Answer, Engine};
 
+mod analyze;
+mod arithmetic;
 mod error;
+mod flow;
+mod gather;
+mod growth;
 mod guard;
 mod memory;
 mod names;
@@ -17,6 +22,7 @@ mod run;
 mod session;
 mod size;
 mod statement;
+mod sum;
 
 pub use error::{Code, SqlError};
 pub(crate) use session::Sessions;

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
+use datafusion::arrow::compute::{cast, take_record_batch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::execute_stream;
 use datafusion::sql::parser::Statement as Planned;
 use futures::StreamExt;
 
-use super::guard::stoppable;
+use super::growth::{self, Allowance};
+use super::guard::guarded;
 use super::session::find;
 use super::{Code, Limits, Sessions, SqlError, Statement, Table, names};
 use crate::Answer;
@@ -69,13 +71,17 @@ pub(super) async fn run(
         LogicalPlan::Explain(_) => plan,
         plan => LogicalPlanBuilder::from(plan).limit(0, Some(limits.rows.saturating_add(1)))?.build()?,
     };
-    let physical = stoppable(state.create_physical_plan(&plan).await?, stop)?;
+    let physical = state.create_physical_plan(&plan).await?;
+    let physical = guarded(physical, stop, limits.memory, state.config().batch_size())?;
+    if let Some(allowance) = Allowance::of(state.config_options()) {
+        allowance.run();
+    }
     let schema = plain_schema(&physical.schema());
     let mut stream = execute_stream(physical, state.task_ctx())?;
 
     let mut gathered = Gathered { rows: 0, bytes: 0, truncated: false, batches: Vec::new() };
     while let Some(batch) = stream.next().await {
-        if !gathered.add(&plain(&batch?, &schema)?, limits)? {
+        if !gathered.add(&batch?, &schema, limits)? {
             break;
         }
     }
@@ -91,26 +97,43 @@ struct Gathered {
 
 impl Gathered {
     /// Takes what still fits; false when no more will.
-    fn add(&mut self, batch: &RecordBatch, limits: &Limits) -> Result<bool, SqlError> {
-        let fits = batch.num_rows().min(limits.rows - self.rows);
-        self.truncated |= fits < batch.num_rows();
-        if fits > 0 {
-            // Casting has copied out of shared buffers, so that this is what is really held.
-            let bytes = batch.get_array_memory_size();
-            if self.bytes + bytes > limits.bytes {
-                if self.batches.is_empty() {
-                    let detail = format!("The first rows alone are larger than {} bytes.", limits.bytes);
-                    return Err(SqlError::new(Code::MemoryLimit, detail));
-                }
-                self.truncated = true;
-                return Ok(false);
-            }
-            self.bytes += bytes;
-            self.rows += fits;
-            self.batches.push(batch.slice(0, fits));
+    fn add(&mut self, batch: &RecordBatch, schema: &SchemaRef, limits: &Limits) -> Result<bool, SqlError> {
+        let wanted = batch.num_rows().min(limits.rows - self.rows);
+        let room = limits.bytes - self.bytes;
+        let mut fits = wanted;
+        // Texts that rows share are written out for each of them.
+        while fits > 0 && size(&batch.slice(0, fits)) > room {
+            fits /= 2;
         }
+        while fits > 0 {
+            let taken = if fits == wanted { batch.slice(0, fits) } else { copied(batch, fits)? };
+            let taken = plain(&taken, schema)?;
+            let bytes = taken.get_array_memory_size();
+            if bytes <= room {
+                self.bytes += bytes;
+                self.rows += fits;
+                self.batches.push(taken);
+                break;
+            }
+            fits /= 2;
+        }
+        if fits < wanted && self.batches.is_empty() {
+            let detail = format!("The first row alone is larger than {} bytes.", limits.bytes);
+            return Err(SqlError::new(Code::MemoryLimit, detail));
+        }
+        self.truncated |= fits < batch.num_rows();
         Ok(!self.truncated)
     }
+}
+
+fn size(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(growth::size).sum()
+}
+
+/// The first rows without the others behind them.
+fn copied(batch: &RecordBatch, rows: usize) -> Result<RecordBatch, SqlError> {
+    let rows: UInt64Array = (0..rows as u64).collect();
+    take_record_batch(batch, &rows).map_err(|e| SqlError::from(DataFusionError::from(e)))
 }
 
 /// The types that leave the engine: those that every reader of Arrow, Parquet and JSON knows.
@@ -149,5 +172,5 @@ fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, SqlErro
     let rows = datafusion::arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     arrays
         .and_then(|arrays| RecordBatch::try_new_with_options(schema.clone(), arrays, &rows))
-        .map_err(|e| SqlError::from(datafusion::common::DataFusionError::from(e)))
+        .map_err(|e| SqlError::from(DataFusionError::from(e)))
 }

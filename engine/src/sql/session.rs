@@ -13,15 +13,19 @@ use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::optimizer::Analyzer;
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 
-use super::guard::Checked;
+use super::analyze::Guarded;
+use super::arithmetic::CheckedConstants;
+use super::growth::{Allowance, Bounded};
 use super::memory::{QueryPool, Total};
+use super::sum::CheckedSum;
 use super::{Code, Limits, SqlError, Table};
 use crate::{Config, SetupError};
 
@@ -74,17 +78,23 @@ impl Sessions {
 
         let mut functions = SessionStateDefaults::default_scalar_functions();
         functions.retain(|f| !WITHHELD.contains(&f.name()));
+        let functions = functions.into_iter().map(Bounded::wrap).collect();
         let table_functions: Vec<Arc<TableFunction>> = SessionStateDefaults::default_table_functions();
-        let mut rules = PhysicalOptimizer::new().rules;
-        rules.insert(0, Arc::new(Checked));
+        let mut aggregates = SessionStateDefaults::default_aggregate_functions();
+        aggregates.retain(|f| f.name() != "sum");
+        aggregates.push(Arc::new(CheckedSum::default().into()));
+        let mut planners = SessionStateDefaults::default_expr_planners();
+        planners.push(Arc::new(CheckedConstants));
+        let mut analyzer = Analyzer::new().rules;
+        analyzer.push(Arc::new(Guarded));
         let template = SessionStateBuilder::new()
-            .with_physical_optimizer_rules(rules)
+            .with_analyzer_rules(analyzer)
             .with_config(session)
             .with_runtime_env(runtime.clone())
-            .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .with_expr_planners(planners)
             .with_scalar_functions(functions)
             .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
-            .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+            .with_aggregate_functions(aggregates)
             .with_window_functions(SessionStateDefaults::default_window_functions())
             .with_table_function_list(table_functions)
             .build();
@@ -98,11 +108,10 @@ impl Sessions {
         tables: &[Table],
         limits: &Limits,
     ) -> std::result::Result<(SessionState, Vec<SchemaRef>), SqlError> {
-        let runtime = RuntimeEnv {
-            memory_pool: Arc::new(QueryPool::new(limits.memory, self.total.clone())),
-            ..self.runtime.as_ref().clone()
-        };
+        let pool: Arc<dyn MemoryPool> = Arc::new(QueryPool::new(limits.memory, self.total.clone()));
+        let runtime = RuntimeEnv { memory_pool: pool.clone(), ..self.runtime.as_ref().clone() };
         let mut config = self.template.config().clone();
+        config.options_mut().extensions.insert(Allowance::new(pool, limits.memory));
         // What each part of a sort sets aside to merge with; the usual ten megabytes would be all that
         // a small query has.
         let share = limits.memory / (8 * config.target_partitions());

@@ -175,6 +175,52 @@ async fn bad_files_are_rejected_with_their_place() {
 }
 
 #[tokio::test]
+async fn packed_files_may_follow_one_another_and_nothing_else_may() {
+    let several = [gz(b"a,b\n1,2\n"), gz(b""), gz(b"3,4\n")].concat();
+    let ingested = Bench::new().ingest(several.clone(), &ReadOptions::default()).await.unwrap();
+    assert_eq!((ingested.rows, ingested.format.as_str()), (2, "csv.gz"));
+    let end = several.len();
+    let bench = Bench::new();
+    for trailing in [b"5,6\n".as_slice(), b"\n", b"\x1f\x8c", &[0; 512]] {
+        let rejected = bench.rejected([several.as_slice(), trailing].concat()).await;
+        assert_eq!(rejected.code, "corrupt_gzip");
+        let detail =
+            format!("The gzip data end after {end} bytes, and what follows them in the file is not gzip.");
+        assert_eq!(rejected.detail, detail, "{trailing:?}");
+    }
+    let cut = bench.rejected([several.as_slice(), MEMBER].concat()).await;
+    assert_eq!((cut.code, cut.detail.contains("ends too early")), ("corrupt_gzip", true), "{cut}");
+    let mut flipped = several;
+    flipped[end - 6] ^= 1;
+    let damaged = bench.rejected(flipped).await;
+    assert_eq!((damaged.code, damaged.detail.contains("checksum")), ("corrupt_gzip", true), "{damaged}");
+}
+
+/// The beginning of a gzip member.
+const MEMBER: &[u8] = b"\x1f\x8b\x08\0";
+
+#[tokio::test]
+async fn what_a_packed_file_unpacks_to_is_what_counts() {
+    let unpacked_bytes = 1 << 20;
+    let csv = Limits { unpacked_bytes, ..Limits::default() };
+    let bench = || Bench::with(Config { csv: csv.clone(), ..Config::default() });
+    let fits = b"1,2\n".repeat(1 << 18);
+    assert_eq!(fits.len() as u64, unpacked_bytes);
+    assert_eq!(bench().ingest(gz(&fits), &ReadOptions::default()).await.unwrap().rows, 1 << 18);
+    let bench = bench();
+    // Bombs are small, whether they are one member or many.
+    let bomb = gz(&b"1,2\n".repeat(4 << 20));
+    assert!((bomb.len() as u64) < unpacked_bytes);
+    let many = gz(&b"1,2\n".repeat(1 << 10)).repeat(300);
+    for (kind, packed) in [("one", bomb), ("many", many), ("not packed", [fits, b"3,4\n".to_vec()].concat())]
+    {
+        let rejected = bench.rejected(packed).await;
+        assert_eq!(rejected.code, "file_too_large", "{kind}");
+        assert_eq!(rejected.detail, "The file holds more than 1048576 bytes of text.", "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn damage_far_into_a_packed_file_leaves_no_table() {
     let bench = Bench::new();
     let mut text = Vec::new();

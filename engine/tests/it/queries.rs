@@ -44,7 +44,30 @@ async fn values_become_json() {
         .await;
     assert_eq!(
         json!(rows[0]),
-        json!(["1.50", [1, null], {"a": 1, "b": "x"}, null, null, "aGk=", "05:00:00", 0.1])
+        json!(["1.50", [1, null], {"a": 1, "b": "x"}, "NaN", null, "aGk=", "05:00:00", 0.1])
+    );
+}
+
+#[tokio::test]
+async fn floats_that_json_cannot_write_are_told_from_what_is_missing() {
+    let mut bench = Bench::new();
+    bench.load("t", "n,f\n1,NaN\n2,Inf\n3,-Infinity\n4,\n5,0.5\n").await;
+    let wide = bench.query("SELECT f FROM t ORDER BY n").await;
+    let narrow = bench.query("SELECT arrow_cast(f, 'Float32') AS f FROM t ORDER BY n").await;
+    for answer in [wide, narrow] {
+        let rows = answer.to_json_rows().unwrap();
+        assert_eq!(json!(rows), json!([["NaN"], ["Infinity"], ["-Infinity"], [null], [0.5]]));
+        let csv = String::from_utf8(answer.to_csv().unwrap()).unwrap();
+        assert_eq!(csv, "f\nNaN\nInfinity\n-Infinity\n\n0.5\n");
+        let back = Answer::from_arrow_stream(&answer.to_arrow_stream().unwrap()).unwrap();
+        assert_eq!(back.hash, answer.hash);
+    }
+    let inside =
+        bench.rows("SELECT named_struct('f', 'NaN'::double), array_agg(f ORDER BY n DESC) FROM t").await;
+    assert_eq!(json!(inside[0]), json!([{"f": "NaN"}, [0.5, null, "-Infinity", "Infinity", "NaN"]]));
+    assert_ne!(
+        bench.query("SELECT 'NaN'::double AS f").await.hash,
+        bench.query("SELECT NULL::double AS f").await.hash
     );
 }
 
