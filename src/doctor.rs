@@ -1,17 +1,23 @@
-//! `weir doctor`: what Weir uses, and what is wrong with it. Changes nothing and starts nothing.
+//! `weir doctor`: what Weir uses, and what is wrong with it. Starts nothing, and leaves everything as it is: whether a
+//! folder can be written it finds out with a file that it removes again.
 
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
-use weir_infra::{blob, log::STREAM, nats, postgres, servers::programs};
+use weir_infra::{
+    blob,
+    log::{self, STREAM},
+    nats, postgres,
+    servers::programs,
+};
 
 use crate::{
     lifecycle::Signals,
     parts,
     servers::Runtime,
-    settings::{Settings, masked},
+    settings::{Limits, Settings, masked},
     web::say,
 };
 
@@ -82,7 +88,7 @@ async fn examine(settings: &Settings) -> usize {
     };
     let mut head = None;
     match url(&settings.nats_url, |r| &r.nats_url) {
-        Some(url) => head = event_log(&url, &mut report).await,
+        Some(url) => head = event_log(&url, settings.nats_replicas, &mut report).await,
         None => program(&programs::NATS, settings, &mut report),
     }
     match url(&settings.database_url, |r| &r.database_url) {
@@ -90,7 +96,17 @@ async fn examine(settings: &Settings) -> usize {
         None => program(&programs::POSTGRES, settings, &mut report),
     }
     report.result("blob store", blobs(settings));
-    report.line(State::Degraded, "redis", "not configured: answers are cached in this process's memory only");
+    let Limits { cache_bytes, result_cache_bytes, .. } = settings.limits;
+    let megabytes = |bytes: u64| bytes >> 20;
+    report.line(
+        State::Fine,
+        "cache",
+        &format!(
+            "in memory: {} MiB for answers, {} MiB for results of queries",
+            megabytes(cache_bytes),
+            megabytes(result_cache_bytes)
+        ),
+    );
     report.wrong
 }
 
@@ -147,7 +163,7 @@ fn program(wanted: &programs::Wanted, settings: &Settings, report: &mut Report) 
 }
 
 /// The event log's last position, if it is there.
-async fn event_log(url: &str, report: &mut Report) -> Option<u64> {
+async fn event_log(url: &str, replicas: usize, report: &mut Report) -> Option<u64> {
     let shown = masked(url);
     let client = match timeout(ANSWER, nats::connect(url)).await {
         Ok(Ok(client)) => client,
@@ -190,14 +206,15 @@ async fn event_log(url: &str, report: &mut Report) -> Option<u64> {
         return None;
     }
     let (now, config) = (&reply["state"], &reply["config"]);
-    report.line(
-        State::Fine,
-        "event stream",
-        &format!(
-            "{STREAM}: {} events, last position {}, {} bytes",
-            now["messages"], now["last_seq"], now["bytes"]
-        ),
+    let there = format!(
+        "{STREAM}: {} events, last position {}, {} bytes",
+        now["messages"], now["last_seq"], now["bytes"]
     );
+    let options = log::Options { replicas, ..log::Options::default() };
+    let checked = serde_json::from_value(config.clone())
+        .context("the stream's settings cannot be read")
+        .and_then(|found| Ok(log::check_stream(&found, &options)?));
+    report.result("event stream", checked.map(|()| there));
     let settings: Vec<String> =
         ["storage", "num_replicas", "retention", "discard", "compression", "allow_atomic"]
             .iter()

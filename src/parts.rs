@@ -15,7 +15,7 @@ use weir_events::EventLog;
 use weir_infra::{
     auth::{Authenticator, Memberships, PostgresApiKeys, Revocations, SigningKey},
     blob::{self, Blobs},
-    http::idempotency::ReplyStore,
+    http::idempotency::{self, ReplyStore},
     log::{self, JetStreamLog},
     metrics::{self, prometheus::Registry},
     nats,
@@ -52,13 +52,14 @@ impl Parts {
     pub(crate) async fn connect(settings: &Settings, servers: &Servers) -> anyhow::Result<Self> {
         let key = settings.signing_key()?;
         let blobs = blob::open(&settings.blob_url)?;
-        let (nats, log) = event_log(settings, servers).await?;
+        let registry = metrics::registry();
+        let (nats, log) = event_log(settings, servers, &registry).await?;
         let pool = database(settings, servers).await?;
         weir_projector::ensure(&pool, &weir_projector::projections::all())
             .await
             .context("the read models' tables cannot be made")?;
         let database = servers.database_url.parse().context("database_url")?;
-        Ok(Self { nats, log, pool, blobs, key, registry: metrics::registry(), database })
+        Ok(Self { nats, log, pool, blobs, key, registry, database })
     }
 
     /// Watches how far the read models are.
@@ -80,7 +81,9 @@ impl Parts {
         settings: &Settings,
         lifecycle: &Lifecycle,
     ) -> anyhow::Result<Guards> {
-        let replies = ReplyStore::open_with(self.nats.clone(), &self.key, settings.nats_replicas)
+        let options =
+            idempotency::Options { replicas: settings.nats_replicas, max_bytes: settings.limits.reply_bytes };
+        let replies = ReplyStore::open_with(self.nats.clone(), &self.key, options)
             .await
             .context("the store of answers to repeated requests cannot be opened")?;
         let revocations = Revocations::new();
@@ -115,6 +118,7 @@ impl Parts {
         let options = weir_query_api::Options {
             schema: READ.to_owned(),
             cache_bytes: settings.limits.cache_bytes,
+            position_wait: settings.limits.position_wait,
             ..weir_query_api::Options::default()
         };
         let state = weir_query_api::State::new(sources, options, self.registry.clone())?;
@@ -153,7 +157,7 @@ impl Parts {
             Arc::new(directory.clone()),
             guards.authenticator.clone(),
             &self.key,
-            accounts::Options::default(),
+            accounts_options(settings),
         );
         let worker = ingest::Worker::new(
             ingest::Adapters {
@@ -162,7 +166,7 @@ impl Parts {
                 blobs: Arc::clone(&self.blobs),
                 engine: engine.clone(),
             },
-            ingest::Options::default(),
+            ingest::Options { parallel: settings.limits.ingest_parallel, ..ingest::Options::default() },
             &self.registry,
         )?;
         let stop = lifecycle.inner();
@@ -195,8 +199,25 @@ impl Parts {
     }
 }
 
+fn accounts_options(settings: &Settings) -> accounts::Options {
+    let (limits, default) = (&settings.limits, accounts::Options::default());
+    accounts::Options {
+        per_account: accounts::Limit { attempts: limits.login_attempts, ..default.per_account },
+        per_address: accounts::Limit { attempts: limits.address_attempts, ..default.per_address },
+        api_keys: i64::try_from(limits.api_keys).unwrap_or(i64::MAX),
+        ..default
+    }
+}
+
 fn engine_config(settings: &Settings) -> weir_engine::Config {
+    let limits = &settings.limits;
     weir_engine::Config {
+        csv: weir_engine::csv::Limits {
+            columns: limits.csv_columns,
+            cell_bytes: limits.csv_cell_bytes,
+            row_bytes: limits.csv_row_bytes,
+            unpacked_bytes: limits.unpacked_bytes,
+        },
         memory_bytes: settings.limits.engine_memory,
         spill_bytes: settings.limits.engine_spill,
         spill_dir: settings.data_dir.join("spill"),
@@ -209,13 +230,14 @@ fn command_config(settings: &Settings) -> weir_command::Config {
     weir_command::Config {
         upload_bytes: limits.upload_bytes,
         concurrent_queries: limits.query_concurrency,
+        query_wait: limits.query_wait,
         query_time: limits.query_time,
         query_memory: limits.query_memory,
         default_rows: limits.query_rows.min(limits.query_max_rows),
         max_rows: limits.query_max_rows,
         answer_bytes: limits.query_bytes,
         cache_bytes: limits.result_cache_bytes,
-        ..weir_command::Config::default()
+        kept_bytes: limits.kept_result_bytes,
     }
 }
 
@@ -223,11 +245,13 @@ fn command_config(settings: &Settings) -> weir_command::Config {
 pub(crate) async fn event_log(
     settings: &Settings,
     servers: &Servers,
+    registry: &Registry,
 ) -> anyhow::Result<(async_nats::Client, Arc<dyn EventLog>)> {
     let client = nats::connect(&servers.nats_url)
         .await
         .with_context(|| format!("nats_url: {} is not reachable", masked(&servers.nats_url)))?;
-    let options = log::Options { replicas: settings.nats_replicas, ..log::Options::default() };
+    let registry = registry.clone();
+    let options = log::Options { replicas: settings.nats_replicas, registry, ..log::Options::default() };
     let log =
         JetStreamLog::connect(client.clone(), options).await.context("the event log cannot be opened")?;
     Ok((client, Arc::new(log)))

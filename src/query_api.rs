@@ -10,6 +10,7 @@ use crate::{
 };
 
 pub(crate) async fn run(settings: &Settings, signals: &mut Signals) -> anyhow::Result<()> {
+    settings.shared()?;
     let servers = Servers::given(settings)?;
     let bound = web::bind(settings.listen)?;
     let url = bound.url.clone();

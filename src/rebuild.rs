@@ -22,7 +22,7 @@ pub(crate) async fn run(settings: &Settings, args: Args, signals: &mut Signals) 
 }
 
 async fn fold(settings: &Settings, servers: &Servers, check: bool) -> anyhow::Result<()> {
-    let (_, log) = parts::event_log(settings, servers).await?;
+    let (_, log) = parts::event_log(settings, servers, &weir_infra::metrics::registry()).await?;
     let pool = parts::database(settings, servers).await?;
     let projections = projections::all();
     weir_projector::ensure(&pool, &projections).await?;
@@ -46,7 +46,7 @@ async fn fold(settings: &Settings, servers: &Servers, check: bool) -> anyhow::Re
         Some(differences) if differences.is_empty() => say("The read models were equal to a fresh fold."),
         Some(differences) => {
             for difference in &differences {
-                say(&format!("{difference:?}"));
+                say(&difference.to_string());
             }
             if check {
                 bail!("the read models differ from a fresh fold; `weir rebuild` replaces them");

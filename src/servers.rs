@@ -126,9 +126,10 @@ impl Servers {
         }
     }
 
-    /// For a single role: servers that run elsewhere, never children.
+    /// For a single role: servers that run elsewhere, never children. Makes the folder that it works in.
     pub(crate) fn given(settings: &Settings) -> anyhow::Result<Self> {
         if let Some(servers) = Self::elsewhere(settings) {
+            prepare_folder(&settings.data_dir)?;
             return Ok(servers);
         }
         let key = if settings.nats_url.is_none() { "nats_url" } else { "database_url" };

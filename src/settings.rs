@@ -1,5 +1,5 @@
 //! Settings: flags, then environment, then file, then defaults. One name each: `listen` in the file is `--listen` on
-//! the command line and `WEIR_LISTEN` in the environment.
+//! the command line and `WEIR_LISTEN` in the environment. Secrets are no flags: everyone on the machine can read those.
 
 use std::{
     fmt,
@@ -26,12 +26,15 @@ macro_rules! options {
         pub(crate) struct Options {
             $( $(#[doc = $help])+ #[arg(long, global = true, env = $env, hide_env_values = true, value_name = "VALUE")]
             pub(crate) $key: Option<$kind>, )*
+            /// Secret of at least 32 bytes that signs access tokens [default: generated into the data folder]
+            #[arg(skip)]
+            pub(crate) signing_key: Option<Secret>,
         }
 
         impl Options {
             /// These, and the others where these say nothing.
             fn or(self, others: Self) -> Self {
-                Self { $( $key: self.$key.or(others.$key), )* }
+                Self { $( $key: self.$key.or(others.$key), )* signing_key: self.signing_key.or(others.signing_key) }
             }
         }
     };
@@ -42,18 +45,18 @@ options! {
     listen: SocketAddr = "WEIR_LISTEN",
     /// Folder of everything that Weir keeps [default: .weir/data]
     data_dir: PathBuf = "WEIR_DATA_DIR",
-    /// NATS server to use instead of a child process, such as nats://user:password@host:4222
+    /// NATS server to use instead of a child process, such as nats://host:4222; one with a password belongs into the
+    /// environment or the file
     nats_url: String = "WEIR_NATS_URL",
     /// How many servers of a NATS cluster keep the event stream [default: 1]
     nats_replicas: usize = "WEIR_NATS_REPLICAS",
-    /// PostgreSQL database to use instead of a child process, such as postgresql://user:password@host/weir
+    /// PostgreSQL database to use instead of a child process, such as postgresql://user@host/weir; one with a password
+    /// belongs into the environment or the file
     database_url: String = "WEIR_DATABASE_URL",
     /// How many connections to PostgreSQL a process opens at most [default: 16]
     database_connections: usize = "WEIR_DATABASE_CONNECTIONS",
     /// Blob store: a folder or file:// address [default: blobs in the data folder]
     blob_url: String = "WEIR_BLOB_URL",
-    /// Secret of at least 32 bytes that signs access tokens [default: generated into the data folder]
-    signing_key: Secret = "WEIR_SIGNING_KEY",
     /// Folder with nats-server, postgres and initdb [default: .weir/bin, then the PATH]
     bin_dir: PathBuf = "WEIR_BIN_DIR",
     /// How log lines look: text or json [default: text]
@@ -69,6 +72,16 @@ options! {
     drain_time: Period = "WEIR_DRAIN_TIME",
     /// Largest upload, as sent [default: 10GiB]
     upload_bytes: Bytes = "WEIR_UPLOAD_BYTES",
+    /// Largest text that an upload may hold once unpacked [default: 64GiB]
+    unpacked_bytes: Bytes = "WEIR_UNPACKED_BYTES",
+    /// Columns that a file may have [default: 2000]
+    csv_columns: usize = "WEIR_CSV_COLUMNS",
+    /// Largest cell of a file [default: 1MiB]
+    csv_cell_bytes: Bytes = "WEIR_CSV_CELL_BYTES",
+    /// Largest row of a file [default: 16MiB]
+    csv_row_bytes: Bytes = "WEIR_CSV_ROW_BYTES",
+    /// Files that a process reads at the same time [default: 2]
+    ingest_parallel: usize = "WEIR_INGEST_PARALLEL",
     /// Longest time that a query may run [default: 30s]
     query_time: Period = "WEIR_QUERY_TIME",
     /// Memory that one query may use before it spills to disk [default: 256MiB]
@@ -81,14 +94,28 @@ options! {
     query_bytes: Bytes = "WEIR_QUERY_BYTES",
     /// Queries of one workspace that run at the same time [default: 4]
     query_concurrency: usize = "WEIR_QUERY_CONCURRENCY",
+    /// How long a query waits for its turn before it is refused [default: 10s]
+    query_wait: Period = "WEIR_QUERY_WAIT",
     /// Memory that all queries together may use [default: 1GiB]
     engine_memory: Bytes = "WEIR_ENGINE_MEMORY",
     /// Disk that all queries together may spill to [default: 8GiB]
     engine_spill: Bytes = "WEIR_ENGINE_SPILL",
+    /// Largest result of a run that is kept in the blob store, to be had again by its run [default: 8MiB]
+    kept_result_bytes: Bytes = "WEIR_KEPT_RESULT_BYTES",
     /// Memory for results of queries that are kept [default: 256MiB]
     result_cache_bytes: Bytes = "WEIR_RESULT_CACHE_BYTES",
     /// Memory for answers of the read side that are kept ready [default: 64MiB]
     cache_bytes: Bytes = "WEIR_CACHE_BYTES",
+    /// How long a read waits for the position that it asks for [default: 2s]
+    position_wait: Period = "WEIR_POSITION_WAIT",
+    /// Room for the answers to requests with an Idempotency-Key; more are not kept [default: 1GiB]
+    reply_bytes: Bytes = "WEIR_REPLY_BYTES",
+    /// API keys that a workspace may have [default: 1000]
+    api_keys: usize = "WEIR_API_KEYS",
+    /// Failed logins to an account within five minutes [default: 10]
+    login_attempts: u32 = "WEIR_LOGIN_ATTEMPTS",
+    /// Failed logins and registrations from an address within five minutes [default: 100]
+    address_attempts: u32 = "WEIR_ADDRESS_ATTEMPTS",
 }
 
 /// The settings, resolved.
@@ -125,16 +152,28 @@ pub(crate) struct Listen {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) upload_bytes: u64,
+    pub(crate) unpacked_bytes: u64,
+    pub(crate) csv_columns: usize,
+    pub(crate) csv_cell_bytes: usize,
+    pub(crate) csv_row_bytes: usize,
+    pub(crate) ingest_parallel: usize,
     pub(crate) query_time: Duration,
     pub(crate) query_memory: usize,
     pub(crate) query_rows: usize,
     pub(crate) query_max_rows: usize,
     pub(crate) query_bytes: usize,
     pub(crate) query_concurrency: usize,
+    pub(crate) query_wait: Duration,
     pub(crate) engine_memory: usize,
     pub(crate) engine_spill: u64,
     pub(crate) result_cache_bytes: u64,
     pub(crate) cache_bytes: u64,
+    pub(crate) kept_result_bytes: u64,
+    pub(crate) position_wait: Duration,
+    pub(crate) reply_bytes: u64,
+    pub(crate) api_keys: usize,
+    pub(crate) login_attempts: u32,
+    pub(crate) address_attempts: u32,
 }
 
 impl Settings {
@@ -183,16 +222,28 @@ impl Settings {
             drain_time: options.drain_time.map_or(Duration::from_secs(10), |period| period.0),
             limits: Limits {
                 upload_bytes: options.upload_bytes.map_or(10 << 30, |bytes| bytes.0),
+                unpacked_bytes: options.unpacked_bytes.map_or(64 << 30, |bytes| bytes.0),
                 query_time: options.query_time.map_or(Duration::from_secs(30), |period| period.0),
                 query_memory: in_memory(options.query_memory, 256 << 20, "query_memory")?,
                 query_rows: options.query_rows.unwrap_or(10_000),
                 query_max_rows: options.query_max_rows.unwrap_or(100_000),
                 query_bytes: in_memory(options.query_bytes, 64 << 20, "query_bytes")?,
                 query_concurrency: options.query_concurrency.unwrap_or(4),
+                query_wait: options.query_wait.map_or(Duration::from_secs(10), |period| period.0),
                 engine_memory: in_memory(options.engine_memory, 1 << 30, "engine_memory")?,
                 engine_spill: options.engine_spill.map_or(8 << 30, |bytes| bytes.0),
                 result_cache_bytes: options.result_cache_bytes.map_or(256 << 20, |bytes| bytes.0),
                 cache_bytes: options.cache_bytes.map_or(64 << 20, |bytes| bytes.0),
+                csv_columns: options.csv_columns.unwrap_or(2000),
+                csv_cell_bytes: in_memory(options.csv_cell_bytes, 1 << 20, "csv_cell_bytes")?,
+                csv_row_bytes: in_memory(options.csv_row_bytes, 16 << 20, "csv_row_bytes")?,
+                ingest_parallel: options.ingest_parallel.unwrap_or(2),
+                kept_result_bytes: options.kept_result_bytes.map_or(8 << 20, |bytes| bytes.0),
+                position_wait: options.position_wait.map_or(Duration::from_secs(2), |period| period.0),
+                reply_bytes: options.reply_bytes.map_or(1 << 30, |bytes| bytes.0),
+                api_keys: options.api_keys.unwrap_or(1000),
+                login_attempts: options.login_attempts.unwrap_or(10),
+                address_attempts: options.address_attempts.unwrap_or(100),
             },
             data_dir,
             file,
@@ -204,6 +255,8 @@ impl Settings {
             ("query_rows", settings.limits.query_rows),
             ("query_max_rows", settings.limits.query_max_rows),
             ("query_concurrency", settings.limits.query_concurrency),
+            ("csv_columns", settings.limits.csv_columns),
+            ("ingest_parallel", settings.limits.ingest_parallel),
         ] {
             if number == 0 {
                 bail!("{key}: must be at least 1");
@@ -222,6 +275,25 @@ impl Settings {
         }
     }
 
+    /// What a role that runs alone has to share with the others, and nobody can make up for it: the key that tokens are
+    /// signed with, and the blobs.
+    ///
+    /// # Errors
+    /// When one of them is neither configured nor there.
+    pub(crate) fn shared(&self) -> anyhow::Result<()> {
+        if self.signing_key.is_none() && !self.secrets().join("signing-key").exists() {
+            bail!(
+                "signing_key: a single role needs the key that the others sign with; set WEIR_SIGNING_KEY, or name their \
+                 data folder"
+            );
+        }
+        let folder = self.blob_url.strip_prefix("file://").unwrap_or(&self.blob_url);
+        if !folder.contains("://") && !Path::new(folder).is_dir() {
+            bail!("blob_url: {folder} is not there; a single role needs the blob store that the others use");
+        }
+        Ok(())
+    }
+
     /// Folder of generated secrets.
     pub(crate) fn secrets(&self) -> PathBuf {
         self.data_dir.join("secrets")
@@ -232,9 +304,29 @@ impl Options {
     fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("config: {} cannot be read", path.display()))?;
-        // The error names the key and shows the line.
-        toml::from_str(&text).with_context(|| format!("config: {} is not right", path.display()))
+        toml::from_str(&text).map_err(|error| {
+            anyhow::anyhow!("config: {} is not right: {}", path.display(), described(&text, &error))
+        })
     }
+}
+
+/// What is wrong in a file, and where. The line itself is not shown: it may hold a secret.
+fn described(text: &str, error: &toml::de::Error) -> String {
+    let before = text.get(..error.span().unwrap_or_default().start).unwrap_or_default();
+    let number = before.matches('\n').count();
+    let key = text.lines().nth(number).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
+    match key {
+        Some(key @ ("signing_key" | "nats_url" | "database_url")) => {
+            format!("line {}: {key} has no sense, or the lines around it do not", number + 1)
+        }
+        Some(key) => format!("line {}: {key}: {}", number + 1, error.message()),
+        None => format!("line {}: {}", number + 1, error.message()),
+    }
+}
+
+/// A secret that the environment holds.
+pub(crate) fn secret_in_environment(name: &str) -> Option<Secret> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(Secret)
 }
 
 fn in_memory(bytes: Option<Bytes>, default: usize, key: &str) -> anyhow::Result<usize> {
@@ -254,13 +346,6 @@ pub(crate) struct Secret(String);
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
-    }
-}
-
-impl FromStr for Secret {
-    type Err = std::convert::Infallible;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
     }
 }
 
@@ -419,6 +504,92 @@ mod tests {
             let file = file(text);
             let error = Settings::resolve(Options::default(), Some(file.path())).unwrap_err();
             assert!(format!("{error:#}").contains(key), "{text}: {error:#}");
+        }
+    }
+
+    #[test]
+    fn errors_show_no_secrets() {
+        for text in [
+            "signing_key = 12345678901234567890",
+            "signing_key = \"hunter2 and so on",
+            "listen = \"127.0.0.1:1\"\nsigning_key = hunter2",
+            "database_url = [\"postgresql://u:hunter2@h/x\"]",
+            "nats_url = { user = \"hunter2\" }",
+            "signing_key = \"hunter2\"\nsigning_key = \"hunter2\"",
+        ] {
+            let file = file(text);
+            let error = Settings::resolve(Options::default(), Some(file.path())).unwrap_err();
+            let said = format!("{error:#} {error:?}");
+            assert!(!said.contains("hunter2") && !said.contains("12345"), "{said}");
+            assert!(said.contains("signing_key") || said.contains("_url"), "{said}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_no_flags() {
+        use clap::Args;
+        let command = Options::augment_args(clap::Command::new("weir"));
+        let flags: Vec<_> = command.get_arguments().map(|a| a.get_id().as_str().to_owned()).collect();
+        assert!(flags.iter().any(|flag| flag == "listen"));
+        assert!(!flags.iter().any(|flag| flag == "signing_key"), "{flags:?}");
+    }
+
+    #[test]
+    fn a_single_role_says_what_it_misses() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = |key: Option<&str>| Options {
+            data_dir: Some(folder.path().join("data")),
+            signing_key: key.map(|key| Secret(key.to_owned())),
+            ..Options::default()
+        };
+        let missing =
+            |options| format!("{:#}", Settings::resolve(options, None).unwrap().shared().unwrap_err());
+        assert!(missing(options(None)).starts_with("signing_key: "));
+        assert!(missing(options(Some("0123456789abcdef0123456789abcdef"))).starts_with("blob_url: "));
+        std::fs::create_dir_all(folder.path().join("data/blobs")).unwrap();
+        std::fs::create_dir_all(folder.path().join("data/secrets")).unwrap();
+        std::fs::write(folder.path().join("data/secrets/signing-key"), "there").unwrap();
+        assert!(Settings::resolve(options(None), None).unwrap().shared().is_ok());
+    }
+
+    /// docs/limits.md names every limit with its default, and each default is the code's.
+    #[test]
+    fn the_limits_are_documented_as_they_are() {
+        use clap::Args;
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/limits.md")).unwrap();
+        let rows: Vec<Vec<&str>> = page
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .map(|line| line.split('|').map(|cell| cell.trim().trim_matches('`')).collect())
+            .collect();
+        let by_default = Settings::resolve(Options::default(), None).unwrap().limits;
+        let command = Options::augment_args(clap::Command::new("weir"));
+        let mut text = String::new();
+        for row in &rows {
+            let [_, key, default, gets, _] = row[..] else { panic!("{row:?}") };
+            let number = default.bytes().all(|b| b.is_ascii_digit());
+            text.push_str(&if number {
+                format!("{key} = {default}\n")
+            } else {
+                format!("{key} = \"{default}\"\n")
+            });
+            let flag = command.get_arguments().find(|a| a.get_id() == key).unwrap_or_else(|| panic!("{key}"));
+            let help = flag.get_help().unwrap().to_string();
+            assert!(help.contains(&format!("[default: {default}]")), "{key}: {help}");
+            // A status is followed by the code that goes with it.
+            let words: Vec<&str> = gets.split_whitespace().collect();
+            for pair in words.windows(2).filter(|pair| pair[0].parse::<u16>().is_ok()) {
+                let code = pair[1].trim_matches(|c: char| !c.is_ascii_lowercase());
+                let known = weir_infra::http::Code::ALL.iter().find(|c| c.as_str() == code);
+                let status = known.unwrap_or_else(|| panic!("{key}: there is no code {code}")).status();
+                assert_eq!(status.as_str(), pair[0], "{key}: {code}");
+            }
+        }
+        let as_documented = Settings::resolve(Options::default(), Some(file(&text).path())).unwrap().limits;
+        assert_eq!(format!("{as_documented:#?}"), format!("{by_default:#?}"));
+        let limits = format!("{by_default:#?}");
+        for name in limits.lines().filter_map(|line| line.strip_prefix("    ")?.split(':').next()) {
+            assert!(rows.iter().any(|row| row[1] == name), "{name} is not in docs/limits.md");
         }
     }
 

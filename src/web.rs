@@ -14,11 +14,12 @@ use actix_web::{
 use anyhow::{Context, bail};
 use weir_infra::{
     auth::Authenticator,
-    http::{TrustedProxies, edge, idempotency, not_found},
+    http::{Methods, TrustedProxies, edge, idempotency, not_found},
 };
 
 use crate::{
     lifecycle::Lifecycle,
+    openapi,
     settings::{Listen, Settings},
 };
 
@@ -70,7 +71,9 @@ pub(crate) fn serve(
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<()> {
     let authenticator = Data::new(guards.authenticator);
+    let claims = guards.replies.clone();
     let replies = Data::new(guards.replies);
+    let methods = Methods::of(&openapi::document());
     let proxies = settings.trusted_proxies.clone();
     let server = HttpServer::new(move || {
         let app = match &proxies {
@@ -79,6 +82,7 @@ pub(crate) fn serve(
         };
         app.app_data(authenticator.clone())
             .app_data(replies.clone())
+            .app_data(methods.clone())
             // The last one is the outermost: everything passes the edge first.
             .wrap(from_fn(idempotency::guard))
             .wrap(Compress::default())
@@ -103,6 +107,7 @@ pub(crate) fn serve(
         }
         // The handle only asks; the server has to be polled to do it.
         let (_, ended) = tokio::join!(handle.stop(true), server);
+        claims.settled().await;
         ended.context("stopping")
     });
     Ok(())

@@ -9,10 +9,6 @@
 //! Deliberately absent: read models. What commands need to know of a workspace they learn from
 //! their own fold of the stream; the database holds accounts only.
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "around the domain, which gets time, ids and randomness from here"
-)]
 pub mod accounts;
 #[expect(
     clippy::disallowed_methods,

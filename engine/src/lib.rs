@@ -13,6 +13,7 @@ mod column;
 pub mod csv;
 mod near;
 mod runtime;
+mod spill;
 pub mod sql;
 
 use std::path::PathBuf;
@@ -20,22 +21,27 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 
-pub use answer::{Answer, EncodeError};
+pub use answer::{Answer, EncodeError, JsonRows};
 pub use column::{Column, type_name};
 
 /// Name and version of what computes answers, for receipts and cache keys.
 pub const ENGINE: &str = concat!("weir-engine/", env!("CARGO_PKG_VERSION"), " datafusion/55.2");
+
+/// Many more threads than processors: a plan in the making, or a join that rejects every row, holds its
+/// thread until it is through, and the operating system gives the others their share meanwhile.
+const THREADS: usize = 64;
 
 /// What the engine may use of the machine.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Memory that all queries together may reserve, in bytes.
     pub memory_bytes: usize,
-    /// Where sorts and joins spill what does not fit into memory.
+    /// Where sorts and joins spill what does not fit into memory. Engines may share it: each takes a
+    /// folder of its own below, and removes those of engines that were killed.
     pub spill_dir: PathBuf,
     /// How much may be spilled at any one time, in bytes.
     pub spill_bytes: u64,
-    /// How many parts one query is split into; also the number of threads that run queries.
+    /// How many parts one query is split into.
     pub target_partitions: usize,
     /// What an uploaded file may ask for.
     pub csv: csv::Limits,
@@ -84,6 +90,8 @@ struct Shared {
     config: Config,
     sessions: sql::Sessions,
     runtime: runtime::Runtime,
+    /// The last one, so that it is dropped after what spills into it.
+    _spill: spill::Spill,
 }
 
 impl std::fmt::Debug for Engine {
@@ -99,10 +107,11 @@ impl Engine {
     ///
     /// When threads or the spill folder cannot be had.
     pub fn new(blobs: Arc<dyn ObjectStore>, config: Config) -> Result<Self, SetupError> {
-        std::fs::create_dir_all(&config.spill_dir)
+        let spill = spill::Spill::take(&config.spill_dir)
             .map_err(|source| SetupError::Spill { path: config.spill_dir.clone(), source })?;
+        let config = Config { spill_dir: spill.folder().to_owned(), ..config };
         let sessions = sql::Sessions::new(blobs.clone(), &config)?;
-        let runtime = runtime::Runtime::new(config.target_partitions).map_err(SetupError::Threads)?;
-        Ok(Self { shared: Arc::new(Shared { blobs, config, sessions, runtime }) })
+        let runtime = runtime::Runtime::new(THREADS).map_err(SetupError::Threads)?;
+        Ok(Self { shared: Arc::new(Shared { blobs, config, sessions, runtime, _spill: spill }) })
     }
 }

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::task::JoinHandle;
 
+use crate::sql::STACK;
+
 /// A runtime that may be dropped anywhere, also inside another runtime.
 pub(crate) struct Runtime(Option<tokio::runtime::Runtime>);
 
@@ -14,6 +16,8 @@ impl Runtime {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("weir-engine")
+            // Plans are walked and dropped by recursion, as deep as queries are nested.
+            .thread_stack_size(STACK)
             .enable_all()
             .build()
             .map(|r| Self(Some(r)))

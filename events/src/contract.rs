@@ -3,7 +3,7 @@
 //! Each test takes an empty log and panics where a promise is broken. `contract_suite!` makes a
 //! `#[tokio::test]` of each:
 //!
-//! ```ignore
+//! ```text
 //! async fn fresh() -> (Arc<dyn EventLog>, Server) { ... }
 //! weir_events::contract_suite!(fresh);
 //! ```

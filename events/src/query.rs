@@ -1,5 +1,7 @@
 //! Query patterns and their runs. Subject `weir.<workspace>.query.<pattern>`: a run is a fact on
-//! its pattern's subject, so the number of subjects grows with what people ask, not how often.
+//! its pattern's subject, so the number of subjects grows with what people ask, not how often. What
+//! a pattern is saved as stands on `weir.<workspace>.saved.<pattern>`, so that giving it a name
+//! neither reads the runs nor meets them; in older streams it stands among the runs.
 
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +72,7 @@ pub struct Failed {
     pub run_id: RunId,
     /// The SQL as asked.
     pub sql: String,
-    /// The pattern; the SQL itself where it could not be parsed.
+    /// The pattern; a remark where the SQL could not be parsed.
     pub pattern: String,
     /// The stable code that the caller got.
     pub code: String,

@@ -19,6 +19,8 @@ pub enum Aggregate {
     Dataset,
     /// Query patterns.
     Query,
+    /// What query patterns are saved as.
+    Saved,
     /// Charts.
     Visualization,
     /// Name reservations.
@@ -33,6 +35,7 @@ impl Aggregate {
             Self::Member => "member",
             Self::Dataset => "dataset",
             Self::Query => "query",
+            Self::Saved => "saved",
             Self::Visualization => "visualization",
             Self::Name => "name",
         }
@@ -47,6 +50,7 @@ impl FromStr for Aggregate {
             "member" => Self::Member,
             "dataset" => Self::Dataset,
             "query" => Self::Query,
+            "saved" => Self::Saved,
             "visualization" => Self::Visualization,
             "name" => Self::Name,
             _ => return Err(InvalidSubject),
@@ -86,6 +90,11 @@ impl Subject {
     /// A query pattern.
     pub fn query(workspace: WorkspaceId, id: QueryId) -> Self {
         Self { workspace, aggregate: Aggregate::Query, id: id.to_string() }
+    }
+
+    /// What a query pattern is saved as. Apart from its runs, which are many and which nobody guards.
+    pub fn saved(workspace: WorkspaceId, id: QueryId) -> Self {
+        Self { workspace, aggregate: Aggregate::Saved, id: id.to_string() }
     }
 
     /// A chart.

@@ -15,7 +15,7 @@ use crate::{
     fold::{FoldError, Step, advance},
     store::{self, CHANNEL},
     sums::{checksum_in, differences},
-    writer::{Tables, Writer},
+    writer::{Tables, Turn, Writer},
 };
 
 /// How far a fresh fold is.
@@ -189,9 +189,9 @@ impl<'a, P: FnMut(Progress) + Send> Fresh<'a, P> {
             let mut client = pool.get().await.map_err(store::Error::from)?;
             store::prepare(&mut client, &Schema::live(), projections).await?;
         }
-        let writer = Writer::open(pool, &schema, projections, Tables::Fresh, options.patience)
-            .await?
-            .ok_or(RebuildError::AlreadyRunning)?;
+        let client = store::detached(pool).await?;
+        let turn = Writer::open(client, &schema, projections, Tables::Fresh, options.patience).await?;
+        let Turn::Mine(writer) = turn else { return Err(RebuildError::AlreadyRunning) };
         let begun = Instant::now();
         Ok(Self { log, pool, projections, options, schema, writer, progress, begun, events: 0 })
     }

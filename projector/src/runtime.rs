@@ -13,7 +13,7 @@ use crate::{
     reader::Bounds,
     rebuild::{self, Progress},
     store,
-    writer::{Tables, Writer},
+    writer::{Tables, Turn, Writer},
 };
 
 /// How the runtime works; the defaults suit a single machine.
@@ -221,18 +221,30 @@ impl Runtime {
     /// Waits for its turn to write, and brings the tables to this build's projections first.
     async fn writer(&self) -> Result<Writer, Halt> {
         let schema = Schema::live();
+        let mut standing_by = None;
         loop {
             {
                 let mut client = self.pool.get().await.map_err(store::Error::from)?;
                 store::prepare(&mut client, &schema, &self.projections).await?;
             }
-            let patience = self.options.patience;
-            let Some(writer) =
-                Writer::open(&self.pool, &schema, &self.projections, Tables::Keep, patience).await?
-            else {
-                self.stand_by(&schema).await?;
-                continue;
+            let client = match standing_by.take() {
+                Some(client) => client,
+                None => store::detached(&self.pool).await?,
             };
+            let patience = self.options.patience;
+            let writer =
+                match Writer::open(client, &schema, &self.projections, Tables::Keep, patience).await? {
+                    Turn::Mine(writer) => writer,
+                    Turn::Taken(client) => {
+                        standing_by = Some(client);
+                        self.stand_by(&schema).await?;
+                        continue;
+                    }
+                };
+            // A fold that was killed leaves a copy of everything.
+            if let Err(error) = store::sweep(&self.pool, &schema).await {
+                tracing::warn!(%error, "what an interrupted rebuild left could not be removed");
+            }
             let checkpoint = {
                 let client = self.pool.get().await.map_err(store::Error::from)?;
                 store::checkpoint(&**client, &schema).await?

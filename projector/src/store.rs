@@ -139,16 +139,37 @@ pub(crate) async fn checkpoint(client: &impl GenericClient, schema: &Schema) -> 
     Ok(Checkpoint { origins, position: Position(u64::try_from(position).unwrap_or_default()) })
 }
 
+/// Removes what an interrupted rebuild or check left beside a schema. Those that are under way hold
+/// their schema's lock, and a rebuild's stands for the tables that it has just replaced as well.
+pub(crate) async fn sweep(pool: &Pool, schema: &Schema) -> Result<(), Error> {
+    let client = detached(pool).await?;
+    let [next, old, check] = ["next", "old", "check"].map(|suffix| schema.beside(suffix));
+    for (holder, left) in [(&next, &[&next, &old][..]), (&check, &[&check])] {
+        let names: Vec<&str> = left.iter().map(|schema| schema.as_str()).collect();
+        let there = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = ANY($1))";
+        if !client.query_one(there, &[&names]).await?.get::<_, bool>(0) || !lock(&client, holder).await? {
+            continue;
+        }
+        for schema in left {
+            client.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await?;
+        }
+        let unlock = "SELECT pg_advisory_unlock(hashtextextended('weir projector ' || $1, 0))";
+        client.execute(unlock, &[&holder.as_str()]).await?;
+        tracing::info!(schemas = names.join(", "), "removed what an interrupted rebuild had left");
+    }
+    Ok(())
+}
+
+/// Takes the session's advisory lock for a schema, unless another session holds it.
+async fn lock(client: &ClientWrapper, schema: &Schema) -> Result<bool, Error> {
+    let sql = "SELECT pg_try_advisory_lock(hashtextextended('weir projector ' || $1, 0))";
+    Ok(client.query_one(sql, &[&schema.as_str()]).await?.get(0))
+}
+
 /// Tries to become the schema's writer: takes the session's advisory lock and a new epoch, which
 /// shuts out whoever had the one before. `None` while another session holds the lock.
 pub(crate) async fn lead(client: &ClientWrapper, schema: &Schema) -> Result<Option<i64>, Error> {
-    let locked = client
-        .query_one(
-            "SELECT pg_try_advisory_lock(hashtextextended('weir projector ' || $1, 0))",
-            &[&schema.as_str()],
-        )
-        .await?;
-    if !locked.get::<_, bool>(0) {
+    if !lock(client, schema).await? {
         return Ok(None);
     }
     let process = i64::from(std::process::id());

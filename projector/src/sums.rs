@@ -1,6 +1,9 @@
 //! Content hashes of tables, to prove read models equal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use deadpool_postgres::Pool;
 use tokio_postgres::{GenericClient, IsolationLevel};
@@ -16,6 +19,30 @@ pub struct Difference {
     pub found: Option<String>,
     /// The hash of what should be there, `None` where the table should not be.
     pub folded: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, found, folded } = self;
+        match (found, folded) {
+            (Some(found), Some(folded)) => {
+                write!(f, "{table}: {} instead of {}", Sum(found), Sum(folded))
+            }
+            (None, Some(folded)) => write!(f, "{table}: missing, instead of {}", Sum(folded)),
+            (Some(found), None) => write!(f, "{table}: {}, where there should be no such table", Sum(found)),
+            (None, None) => write!(f, "{table}: made by other projections, so nothing can be compared"),
+        }
+    }
+}
+
+/// A table's hash for people: how many rows, and the start of what they add up to.
+struct Sum<'a>(&'a str);
+
+impl fmt::Display for Sum<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, hash) = self.0.split_once(':').unwrap_or((self.0, ""));
+        write!(f, "{rows} rows with hash {hash}")
+    }
 }
 
 /// A hash per table of a schema over all its rows, whatever their order; equal content has equal
@@ -79,4 +106,19 @@ pub(crate) fn differences(
             folded: folded.get(table).cloned(),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Difference;
+
+    #[test]
+    fn a_difference_can_be_read_by_people() {
+        let sum = |rows: u8| Some(format!("{rows}:-17:4"));
+        let said = |found, folded| Difference { table: "runs".to_owned(), found, folded }.to_string();
+        assert_eq!(said(sum(3), sum(4)), "runs: 3 rows with hash -17:4 instead of 4 rows with hash -17:4");
+        assert_eq!(said(None, sum(4)), "runs: missing, instead of 4 rows with hash -17:4");
+        assert!(said(sum(3), None).ends_with("no such table"));
+        assert!(said(None, None).contains("other projections"));
+    }
 }

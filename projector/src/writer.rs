@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{ClientWrapper, Pool};
+use deadpool_postgres::ClientWrapper;
 use futures::future::{join_all, join4};
 use tokio::time::timeout;
 use tokio_postgres::Statement;
@@ -49,6 +49,14 @@ pub(crate) enum Tables {
     Fresh,
 }
 
+/// What came of an attempt to become the writer.
+pub(crate) enum Turn {
+    /// It is this one's.
+    Mine(Writer),
+    /// Another session's: the connection is good for another attempt.
+    Taken(ClientWrapper),
+}
+
 /// The one writer of a schema.
 pub(crate) struct Writer {
     client: ClientWrapper,
@@ -61,29 +69,28 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Becomes the writer; `None` while another process is. Its tables must be there, unless they
-    /// are to be fresh.
+    /// Becomes the writer over a connection of its own, unless another session is. Its tables must
+    /// be there, unless they are to be fresh.
     pub(crate) async fn open(
-        pool: &Pool,
+        mut client: ClientWrapper,
         schema: &Schema,
         projections: &Projections,
         tables: Tables,
         patience: Duration,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Turn, Error> {
         let open = async {
-            let mut client = store::detached(pool).await?;
             client.batch_execute(SESSION).await?;
             if tables == Tables::Fresh {
                 client.batch_execute(FRESH).await?;
                 store::register(&*client, schema).await?;
             }
-            let Some(epoch) = store::lead(&client, schema).await? else { return Ok(None) };
+            let Some(epoch) = store::lead(&client, schema).await? else { return Ok(Turn::Taken(client)) };
             if tables == Tables::Fresh {
                 store::recreate(&mut client, schema, projections).await?;
             }
             let position = store::checkpoint(&*client, schema).await?.position;
             let fence = client.prepare(FENCE).await?;
-            Ok(Some(Self {
+            Ok(Turn::Mine(Self {
                 client,
                 schema: schema.clone(),
                 projections: projections.clone(),

@@ -4,7 +4,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    FromRequest, Handler, HttpRequest, HttpResponse, Responder, guard,
     http::header::{self, HeaderValue},
     web,
 };
@@ -12,8 +12,6 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use utoipa_swagger_ui::Config;
 use weir_infra::http::{Code, Problem};
-
-use crate::http::read;
 
 /// Scripts and styles come from here only; the pages set some styles and pictures inline.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -38,11 +36,11 @@ impl Docs {
     pub fn new(document: &utoipa::openapi::OpenApi) -> Result<Self, serde_json::Error> {
         let document = Bytes::from(serde_json::to_vec(document)?);
         let etag = etag(&document);
-        // The validator would be asked for a badge, on another host.
+        // The validator would be asked for a badge, on another host; tokens are not left in the browser.
         let pages = Config::from("/openapi.json")
             .validator_url("none")
             .try_it_out_enabled(true)
-            .persist_authorization(true)
+            .persist_authorization(false)
             .display_request_duration(true);
         Ok(Self(Arc::new(Inner { document, etag, pages: Arc::new(pages), errors: errors().into() })))
     }
@@ -50,15 +48,15 @@ impl Docs {
     /// Adds the routes.
     pub fn routes(&self, cfg: &mut web::ServiceConfig) {
         let docs = self.clone();
-        read(cfg, "/openapi.json", move |req: HttpRequest| {
+        serve(cfg, "/openapi.json", move |req: HttpRequest| {
             let docs = docs.clone();
             async move { docs.document(&req) }
         });
-        read(cfg, "/docs", async || {
+        serve(cfg, "/docs", async || {
             HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
         });
         let docs = self.clone();
-        read(cfg, "/docs/errors", move |req: HttpRequest| {
+        serve(cfg, "/docs/errors", move |req: HttpRequest| {
             let docs = docs.clone();
             async move {
                 guarded(tagged(
@@ -70,7 +68,7 @@ impl Docs {
             }
         });
         let docs = self.clone();
-        read(cfg, "/docs/{file:.*}", move |req: HttpRequest, file: web::Path<String>| {
+        serve(cfg, "/docs/{file:.*}", move |req: HttpRequest, file: web::Path<String>| {
             let docs = docs.clone();
             async move { docs.page(&req, &file) }
         });
@@ -89,6 +87,17 @@ impl Docs {
         let etag = etag(&bytes);
         Ok(guarded(tagged(req, &found.content_type, &etag, bytes)))
     }
+}
+
+/// Serves GET and HEAD of a path that nobody else serves anything of.
+fn serve<F, Args>(cfg: &mut web::ServiceConfig, path: &str, handler: F)
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let read = guard::Any(guard::Get()).or(guard::Head());
+    cfg.service(web::resource(path).route(web::route().guard(read).to(handler)));
 }
 
 fn guarded(mut response: HttpResponse) -> HttpResponse {

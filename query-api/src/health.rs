@@ -8,7 +8,10 @@ use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use weir_events::Position;
-use weir_infra::{http::Problem, metrics};
+use weir_infra::{
+    http::{NoParams, Problem},
+    metrics,
+};
 
 use crate::{reader::CHECKPOINT, state::State};
 
@@ -47,22 +50,26 @@ impl Check {
     }
 }
 
-/// Says that the process runs
+/// Say that the process runs
 #[utoipa::path(
     get,
     path = "/health/live",
     tag = "operations",
     operation_id = "live",
-    responses((status = 200, description = "It does", body = String, content_type = "text/plain"))
+    responses(
+        (status = 200, description = "It does", body = String, content_type = "text/plain"),
+        (status = 422, description = "There are no parameters here", body = Problem,
+            content_type = "application/problem+json"),
+    )
 )]
-pub(crate) async fn live() -> HttpResponse {
+pub(crate) async fn live(_: NoParams) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("text/plain")
         .body("ok\n")
 }
 
-/// Says whether the process can serve
+/// Say whether the process can serve
 ///
 /// It can while PostgreSQL and the event log answer and the read models keep up.
 #[utoipa::path(
@@ -72,10 +79,12 @@ pub(crate) async fn live() -> HttpResponse {
     operation_id = "ready",
     responses(
         (status = 200, description = "It can", body = Readiness),
+        (status = 422, description = "There are no parameters here", body = Problem,
+            content_type = "application/problem+json"),
         (status = 503, description = "It cannot", body = Readiness),
     )
 )]
-pub(crate) async fn ready(state: web::Data<State>) -> HttpResponse {
+pub(crate) async fn ready(_: NoParams, state: web::Data<State>) -> HttpResponse {
     let (position, head) = futures::join!(checkpoint(&state), head(&state));
     let readiness = judge(position, head, state.0.options.ready_lag);
     let mut response = if readiness.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
@@ -133,7 +142,7 @@ async fn head(state: &State) -> Option<Position> {
     }
 }
 
-/// Shows the metrics of this process
+/// Show the metrics of this process
 ///
 /// In the Prometheus text format.
 #[utoipa::path(
@@ -141,9 +150,13 @@ async fn head(state: &State) -> Option<Position> {
     path = "/metrics",
     tag = "operations",
     operation_id = "metrics",
-    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"))
+    responses(
+        (status = 200, description = "The metrics", body = String, content_type = "text/plain"),
+        (status = 422, description = "There are no parameters here", body = Problem,
+            content_type = "application/problem+json"),
+    )
 )]
-pub(crate) async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn metrics(_: NoParams, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     state.0.metrics.reached(state.0.sources.positions.newest());
     let text = metrics::render(&state.0.registry).map_err(Problem::internal)?;
     Ok(HttpResponse::Ok()

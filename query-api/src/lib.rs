@@ -25,7 +25,6 @@ mod latency;
 mod list;
 mod memberships;
 mod metrics;
-mod params;
 mod position;
 mod read;
 mod reader;
@@ -45,6 +44,7 @@ use utoipa::{
     OpenApi as _,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
+use weir_infra::http::{params, read};
 
 /// Adds the reads, `/health/*` and `/metrics` to an application.
 ///
@@ -54,9 +54,9 @@ use utoipa::{
 pub fn routes(cfg: &mut web::ServiceConfig, state: State) {
     cfg.app_data(web::Data::new(state));
     http::routes(cfg);
-    http::read(cfg, "/health/live", health::live);
-    http::read(cfg, "/health/ready", health::ready);
-    http::read(cfg, "/metrics", health::metrics);
+    read(cfg, "/health/live", health::live);
+    read(cfg, "/health/ready", health::ready);
+    read(cfg, "/metrics", health::metrics);
 }
 
 /// The description of these routes.

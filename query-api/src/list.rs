@@ -116,7 +116,7 @@ impl Statement {
         })?;
         let after = page.after::<Place>(&sort)?;
         if after.as_ref().is_some_and(|place| !key.takes(place)) {
-            let detail = "The cursor does not belong to this list in this order; begin without one.";
+            let detail = "The cursor does not belong to this list with these filters in this order; begin without one.";
             return Err(Problem::new(Code::InvalidCursor, detail).field("cursor", "invalid", detail));
         }
         Ok(Request { statement: self, key, page, sort, after })
@@ -127,7 +127,7 @@ impl Statement {
     /// # Errors
     /// When the default is not among the keys.
     pub(crate) fn first(&'static self, limit: u32) -> Result<Request, Problem> {
-        self.request(Page { limit, cursor: None, fields: None, sort: None })
+        self.request(Page { limit, cursor: None, fields: None, sort: None, list: String::new() })
     }
 
     fn sql(&self, key: &Key, descending: bool) -> String {
@@ -222,11 +222,11 @@ mod tests {
     };
 
     fn request(query: &str) -> Result<Request, Problem> {
-        LIST.request(Page::parse(query).unwrap())
+        LIST.request(Page::parse("/things", query).unwrap())
     }
 
     fn cursor(sort: &str, place: &Place) -> String {
-        let page = Page::parse(&format!("sort={sort}")).unwrap();
+        let page = Page::parse("/things", &format!("sort={sort}")).unwrap();
         page.cursor_after(page.sort.as_ref().unwrap(), place).unwrap()
     }
 

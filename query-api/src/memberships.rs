@@ -1,10 +1,13 @@
 //! Who is in which workspace, for a process that has no command side.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use moka::future::Cache;
-use weir_events::{Position, Unavailable, UserId, WorkspaceId, member::Role};
-use weir_infra::auth::Memberships;
+use tokio::time::timeout;
+use weir_events::{Position, UserId, WorkspaceId, member::Role};
+use weir_infra::{auth::Memberships, http::Problem};
 
 use crate::{
     position::{Positions, quoted},
@@ -13,6 +16,8 @@ use crate::{
 
 /// How many memberships are remembered.
 const REMEMBERED: u64 = 10_000;
+/// How long PostgreSQL may take over one.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Memberships as the read models have them. What was found is believed until the models move on,
 /// so that a removal counts as soon as it can be read.
@@ -35,12 +40,13 @@ impl ReadMemberships {
         &self,
         user: UserId,
         workspace: WorkspaceId,
-    ) -> anyhow::Result<(Position, Option<Role>)> {
+    ) -> Result<(Position, Option<Role>), Problem> {
         let client = self.pool.get().await?;
         let statement = client.prepare_cached(&self.sql).await?;
         let row = client.query_one(&statement, &[&workspace.0, &user.0]).await?;
         let role: Option<String> = row.try_get("role")?;
-        Ok((position(row.try_get("position")?), role.map(|r| r.parse()).transpose()?))
+        let role = role.map(|r| r.parse()).transpose().map_err(Problem::internal)?;
+        Ok((position(row.try_get("position")?), role))
     }
 }
 
@@ -49,7 +55,7 @@ pub(crate) const MEMBER: &str = include_str!("member.sql");
 
 #[async_trait]
 impl Memberships for ReadMemberships {
-    async fn role(&self, user: UserId, workspace: WorkspaceId) -> Result<Option<Role>, Unavailable> {
+    async fn role(&self, user: UserId, workspace: WorkspaceId) -> Result<Option<Role>, Problem> {
         let current = self.positions.current();
         if let Some(current) = current
             && let Some((at, role)) = self.known.get(&(user, workspace)).await
@@ -57,10 +63,9 @@ impl Memberships for ReadMemberships {
         {
             return Ok(role);
         }
-        let (found_at, role) = self.look_up(user, workspace).await.map_err(|error| {
-            tracing::error!(error = format!("{error:#}"), "cannot look up a membership");
-            Unavailable("the read models".to_owned())
-        })?;
+        let found = timeout(ANSWER, self.look_up(user, workspace)).await;
+        let late = |_| Problem::database_unavailable("a membership was not read in time");
+        let (found_at, role) = found.map_err(late)??;
         // Kept only for the position that was known before: a newer one may have changed it since.
         if let Some(current) = current
             && current.position == found_at

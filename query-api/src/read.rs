@@ -41,7 +41,6 @@ pub(crate) struct Read {
     view: View,
     route: String,
     page: Page,
-    fields: Option<String>,
     minimum: Position,
     if_none_match: Option<String>,
     began: Instant,
@@ -86,8 +85,7 @@ impl Read {
         let query = req.query_string();
         let mut params = Params::parse(query);
         params.text(MIN_POSITION);
-        let page = Page::parse(query)?;
-        let fields = params.text("fields");
+        let page = Page::parse(req.path(), query)?;
         if params.text("as_of").is_some() {
             let detail = "Reading the past is not possible yet; leave `as_of` out to read the present.";
             return Err(Problem::new(Code::AsOfUnsupported, detail).field(
@@ -107,7 +105,6 @@ impl Read {
             view,
             route: req.match_pattern().unwrap_or_default(),
             page,
-            fields,
             minimum,
             if_none_match: if_none_match(&req),
             began,
@@ -141,8 +138,7 @@ impl Read {
     /// # Errors
     /// 422 for a parameter that is unknown or wrong, and for `fields` that `T` does not have.
     pub(crate) fn whole<T: ToSchema>(&mut self) -> Result<Wanted, Problem> {
-        self.params.finish()?;
-        let fields = self.fields.as_deref().map(fields::parse::<T>).transpose()?;
+        let fields = self.fields::<T>()?;
         Ok(Wanted { selection: fields.map(Selection::Whole), position: false })
     }
 
@@ -152,9 +148,9 @@ impl Read {
     /// # Errors
     /// As [`Self::whole`].
     pub(crate) fn whole_with_position<T: ToSchema>(&mut self) -> Result<Wanted, Problem> {
-        let wanted = self.whole::<T>()?;
-        let position = self.fields.as_deref().is_none_or(|f| f.split(',').any(|f| f.trim() == "position"));
-        Ok(Wanted { position, ..wanted })
+        let fields = self.fields::<T>()?;
+        let position = fields.as_ref().is_none_or(|f| f.has("position"));
+        Ok(Wanted { selection: fields.map(Selection::Whole), position })
     }
 
     /// The same for a list of `T`.
@@ -162,9 +158,14 @@ impl Read {
     /// # Errors
     /// As [`Self::whole`].
     pub(crate) fn items<T: ToSchema>(&mut self) -> Result<Wanted, Problem> {
-        self.params.finish()?;
-        let fields = self.fields.as_deref().map(fields::parse::<T>).transpose()?;
+        let fields = self.fields::<T>()?;
         Ok(Wanted { selection: fields.map(Selection::Items), position: false })
+    }
+
+    fn fields<T: ToSchema>(&mut self) -> Result<Option<Fields>, Problem> {
+        let fields = self.params.text("fields");
+        self.params.finish()?;
+        fields.as_deref().map(fields::parse::<T>).transpose()
     }
 
     /// Answers: 304 or what is kept ready where that is current, else with what `work` reads.

@@ -18,7 +18,7 @@ pub(crate) type Decoded<T> = Result<T, tokio_postgres::Error>;
 pub(crate) struct Checkpoint {
     /// Everything up to here can be read.
     pub(crate) position: Position,
-    /// Changes when a projection is replaced by another version of itself.
+    /// Changes when a projection is replaced by another version of itself, or of its tables.
     pub(crate) generation: i64,
 }
 

@@ -6,5 +6,5 @@ SELECT c.position, c.generation,
            0
        ) AS workspace
 FROM (SELECT coalesce(min(position), 0) AS position,
-             (coalesce(sum(hashtextextended(name, version)), 0) % 9007199254740993)::bigint AS generation
+             (coalesce(sum(hashtextextended(name || coalesce(tables::text, ''), version)), 0) % 9007199254740993)::bigint AS generation
       FROM checkpoint) c

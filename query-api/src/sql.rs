@@ -11,7 +11,6 @@ pub fn statements() -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = [
         ("snapshot", reader::SNAPSHOT),
         ("datasets/get", datasets::get::GET),
-        ("datasets/versions", datasets::versions::VERSIONS),
         ("queries/get", queries::get::GET),
         ("runs/get", runs::get::GET),
         ("visualizations/get", visualizations::get::GET),
@@ -25,8 +24,9 @@ pub fn statements() -> Vec<(String, String)> {
     ]
     .map(|(name, sql)| (name.to_owned(), sql.to_owned()))
     .into();
-    let lists: [(&str, &Statement); 5] = [
+    let lists: [(&str, &Statement); 6] = [
         ("datasets/list", &datasets::list::LIST),
+        ("datasets/versions", &datasets::versions::LIST),
         ("queries/list", &queries::list::LIST),
         ("runs/list", &runs::list::LIST),
         ("visualizations/list", &visualizations::list::LIST),

@@ -95,14 +95,17 @@ async fn a_bad_file_is_rejected_with_the_place() {
     let request = ada.post("/api/v1/datasets?name=broken").header("content-type", "text/csv");
     let request = request.header("prefer", "wait=30").body("a,b,c\n1,2,3\n4,5\n6,7,8\n");
     let answer = request.send().await.unwrap();
-    let (status, position) =
-        (answer.status(), answer.headers()["weir-position"].to_str().unwrap().to_owned());
-    let text = answer.text().await.unwrap();
-    assert!(text.contains("ragged"), "{status}: {text}");
+    let position = answer.headers()["weir-position"].to_str().unwrap().to_owned();
+    let problem = expect(answer, StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert_eq!(problem["code"], "dataset_rejected", "{problem}");
+    assert_eq!(
+        (&problem["errors"][0]["code"], &problem["errors"][0]["line"]),
+        (&json!("ragged_row"), &json!(3))
+    );
     let list = ada.read(&format!("/api/v1/datasets?min_position={position}")).await;
     let dataset = &list["items"][0];
     assert_eq!(dataset["status"], "rejected", "{list}");
-    assert!(dataset.to_string().contains('3'), "the row is named: {dataset}");
+    assert_eq!(dataset["rejection"]["row"], 3, "{dataset}");
 
     let answer =
         ada.post("/api/v1/queries").json(&json!({"sql": "SELECT * FROM broken"})).send().await.unwrap();

@@ -1,7 +1,7 @@
 //! Every route of the OpenAPI document, walked: nothing without a token, nothing of another
-//! workspace with one.
+//! workspace with one, and all reads in one manner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -51,31 +51,7 @@ async fn every_route_wants_a_token_and_keeps_workspaces_apart() {
     let bob = weir.register("bob").await;
     let routes = routes(&ada).await;
 
-    // Ada has one of everything.
-    let dataset = ada.upload_sample("airlines.csv").await;
-    let sql = "SELECT name FROM airlines ORDER BY name";
-    let run = ada.make("/api/v1/queries", &json!({"sql": sql}), StatusCode::OK).await;
-    let chart = json!({"name": "secret chart", "query": {"sql": sql}, "chart": {"type": "bar", "x": "name"}});
-    let chart = ada.make("/api/v1/visualizations", &chart, StatusCode::CREATED).await;
-    let query = run["query_id"].as_str().unwrap();
-    let saved = json!({"name": "secret query"});
-    let saved = ada.post(&format!("/api/v1/queries/{query}/save")).json(&saved).send().await.unwrap();
-    assert!(saved.status().is_success(), "{:?}", saved.text().await);
-    let key = json!({"name": "secret key", "role": "viewer"});
-    let key = ada.make("/api/v1/api-keys", &key, StatusCode::CREATED).await;
-    let hers: BTreeMap<&str, String> = [
-        ("datasets", &dataset["id"]),
-        ("queries", &run["query_id"]),
-        ("runs", &run["run_id"]),
-        ("visualizations", &chart["id"]),
-        ("api-keys", &key["id"]),
-        ("workspaces", &json!(ada.workspace)),
-        ("members", &ada.read("/api/v1/me").await["user"]["id"]),
-    ]
-    .into_iter()
-    .map(|(kind, id)| (kind, id.as_str().unwrap_or_else(|| panic!("{kind}: {id}")).to_owned()))
-    .collect();
-
+    let (hers, position) = one_of_everything(&ada).await;
     let anonymous = weir.anonymous();
     for Route { method, path } in &routes {
         let concrete = fill(path, &hers);
@@ -86,7 +62,12 @@ async fn every_route_wants_a_token_and_keeps_workspaces_apart() {
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{method} {path} without a token");
         assert!(answer.headers().contains_key("www-authenticate"), "{method} {path}");
 
-        // Bob asks for Ada's things in his own workspace,
+        // Ada finds her own things,
+        if *method == Method::GET {
+            let answer = ada.get(&concrete).header("weir-min-position", position).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK, "GET {concrete} as Ada");
+        }
+        // Bob asks for them in his own workspace,
         if path.contains('{') {
             let answer = bob.request(method.clone(), &concrete).json(&body(path)).send().await.unwrap();
             assert_eq!(
@@ -116,12 +97,133 @@ async fn every_route_wants_a_token_and_keeps_workspaces_apart() {
     assert_eq!(ada.read("/api/v1/datasets").await["items"].as_array().unwrap().len(), 1);
     assert_eq!(ada.read("/api/v1/visualizations").await["items"].as_array().unwrap().len(), 1);
     assert_eq!(ada.read("/api/v1/api-keys").await["items"].as_array().unwrap().len(), 1);
-    let answer = bob.post("/api/v1/queries").json(&json!({"sql": sql})).send().await.unwrap();
-    let problem = expect(answer, StatusCode::UNPROCESSABLE_ENTITY).await;
-    assert!(
-        !problem["detail"].as_str().unwrap().contains("did you mean"),
-        "no near names across tenants: {problem}"
-    );
+    let mistyped = json!({"sql": "SELECT name FROM airlinez"});
+    let near = ada.make("/api/v1/queries", &mistyped, StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert!(near["detail"].as_str().unwrap().contains("airlines"), "{near}");
+    let far = bob.make("/api/v1/queries", &mistyped, StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert!(!far.to_string().contains("airlines"), "no near names across tenants: {far}");
+}
+
+const SQL: &str = "SELECT name FROM airlines ORDER BY name";
+
+/// Makes one of every kind of thing: their ids by collection, and a position at which all can be read.
+async fn one_of_everything(ada: &Caller) -> (BTreeMap<&'static str, String>, u64) {
+    let dataset = ada.upload_sample("airlines.csv").await;
+    let run = ada.make("/api/v1/queries", &json!({"sql": SQL}), StatusCode::OK).await;
+    let chart = json!({"name": "secret chart", "query": {"sql": SQL}, "chart": {"type": "bar", "x": "name"}});
+    let chart = ada.make("/api/v1/visualizations", &chart, StatusCode::CREATED).await;
+    let query = run["query_id"].as_str().unwrap();
+    let saved = json!({"name": "secret query"});
+    let saved = ada.make(&format!("/api/v1/queries/{query}/save"), &saved, StatusCode::OK).await;
+    let key = json!({"name": "secret key", "role": "viewer"});
+    let key = ada.make("/api/v1/api-keys", &key, StatusCode::CREATED).await;
+    let ids = [
+        ("datasets", &dataset["id"]),
+        ("queries", &run["query_id"]),
+        ("runs", &run["run_id"]),
+        ("visualizations", &chart["id"]),
+        ("api-keys", &key["id"]),
+        ("workspaces", &json!(ada.workspace)),
+        ("members", &ada.read("/api/v1/me").await["user"]["id"]),
+    ]
+    .into_iter()
+    .map(|(kind, id)| (kind, id.as_str().unwrap_or_else(|| panic!("{kind}: {id}")).to_owned()))
+    .collect();
+    (ids, saved["position"].as_u64().expect("a position"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_read_takes_its_parameters_and_refuses_others() {
+    let weir = Weir::start().await;
+    let ada = weir.register("ada").await;
+    let (hers, position) = one_of_everything(&ada).await;
+    let document = ada.read("/openapi.json").await;
+    let reads = routes(&ada).await.into_iter().filter(|route| route.method == Method::GET);
+    let reads = reads.map(|Route { path, .. }| {
+        let parameters =
+            document["paths"][&path]["get"]["parameters"].as_array().cloned().unwrap_or_default();
+        let names: Vec<String> = parameters
+            .iter()
+            .filter(|p| p["in"] == "query")
+            .map(|p| p["name"].as_str().unwrap().to_owned())
+            .collect();
+        let (ada, hers) = (ada.clone(), hers.clone());
+        async move {
+            let concrete = fill(&path, &hers);
+            let problem = async |query: &str, status| {
+                let answer = ada.get(&format!("{concrete}?{query}")).send().await.unwrap();
+                let retry = answer.headers().contains_key("retry-after");
+                (expect(answer, status).await, retry)
+            };
+            let (unknown, _) = problem("colour=red", StatusCode::UNPROCESSABLE_ENTITY).await;
+            assert_eq!(unknown["code"], "invalid_parameter", "{path}: {unknown}");
+            assert_eq!(unknown["errors"][0]["field"], "colour", "{path}: {unknown}");
+            assert_eq!(unknown["errors"][0]["code"], "unknown_parameter", "{path}: {unknown}");
+            for name in &names {
+                // Whatever is wrong with nothing as a value, it is not that there is no such parameter.
+                let answer =
+                    ada.get(&format!("{concrete}?{name}=")).send().await.unwrap().text().await.unwrap();
+                assert!(!answer.contains("unknown_parameter"), "{path} documents {name}: {answer}");
+            }
+            if !path.starts_with("/api/") {
+                return;
+            }
+            assert!(names.iter().any(|name| name == "min_position"), "{path}: {names:?}");
+            let (wrong, _) = problem("min_position=soon", StatusCode::UNPROCESSABLE_ENTITY).await;
+            assert_eq!(wrong["errors"][0]["field"], "min_position", "{path}: {wrong}");
+            let (never, retry) =
+                problem("min_position=9000000000000000000", StatusCode::SERVICE_UNAVAILABLE).await;
+            assert_eq!((&never["code"], retry), (&json!("position_not_reached"), true), "{path}: {never}");
+
+            let fresh = |method| ada.request(method, &concrete).header("weir-min-position", position);
+            let answer = fresh(Method::GET).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK, "{path}: {:?}", answer.text().await);
+            let at: u64 = answer.headers()["weir-position"].to_str().unwrap().parse().unwrap();
+            assert!(at >= position, "{path} was read at {at}");
+            let answer = fresh(Method::HEAD).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK, "HEAD {path}");
+            let answer = fresh(Method::GET).header("if-none-match", "*").send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::NOT_MODIFIED, "{path}");
+            assert!(answer.bytes().await.unwrap().is_empty(), "{path}");
+        }
+    });
+    futures::future::join_all(reads).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_path_says_which_methods_it_has() {
+    let weir = Weir::start().await;
+    let ada = weir.register("ada").await;
+    let mut paths: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for Route { method, path } in routes(&ada).await {
+        let methods = paths.entry(path).or_default();
+        if method == Method::GET {
+            methods.insert("HEAD".to_owned());
+        }
+        methods.insert(method.to_string());
+    }
+    for path in ["/openapi.json", "/docs/", "/docs/errors"] {
+        paths.insert(path.to_owned(), BTreeSet::from(["GET".to_owned(), "HEAD".to_owned()]));
+    }
+    let id = uuid::Uuid::new_v4().to_string();
+    for (path, methods) in paths {
+        let concrete: Vec<&str> = path.split('/').map(|p| if p.starts_with('{') { &id } else { p }).collect();
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            if methods.contains(method) {
+                continue;
+            }
+            let answer = ada.request(method.parse().unwrap(), &concrete.join("/")).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+            let allow = answer.headers()["allow"].to_str().unwrap().to_owned();
+            let allowed: BTreeSet<String> = allow.split(',').map(|m| m.trim().to_owned()).collect();
+            assert_eq!(allowed, methods, "{method} {path}");
+            if method != "HEAD" {
+                assert_eq!(answer.headers()["content-type"], "application/problem+json", "{method} {path}");
+                let problem: Value = answer.json().await.unwrap();
+                assert_eq!(problem["code"], "method_not_allowed", "{method} {path}");
+            }
+        }
+    }
 }
 
 /// The path with Ada's ids in it: each placeholder takes the id of the collection before it.

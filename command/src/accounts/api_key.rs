@@ -42,7 +42,8 @@ impl Accounts {
     /// Makes an API key and gives its secret, this once.
     ///
     /// # Errors
-    /// 403 where the role is above the maker's, 409 `too_many_api_keys`, 422 for a bad name.
+    /// 403 where the role is above the maker's, 404 `api_key_not_found` where it is the repetition of
+    /// a request whose key was deleted, 409 `too_many_api_keys`, 422 for a bad name.
     pub async fn create_api_key<R>(
         &self,
         caller: &Caller<R>,
@@ -83,6 +84,13 @@ impl Accounts {
                 format!("A workspace has at most {} API keys.", self.0.options.api_keys),
             )
         })?;
+        if row.try_get("deleted")? {
+            return Err(Problem::new(
+                Code::ApiKeyNotFound,
+                "This request made an API key before, which was deleted since. \
+                 Use a new Idempotency-Key for a new one.",
+            ));
+        }
         Ok((read(&row)?, secret))
     }
 

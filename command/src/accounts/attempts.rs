@@ -10,6 +10,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use weir_events::UserId;
 use weir_infra::http::{Code, Problem};
 
 /// How many keys are remembered; those who could try again soonest are forgotten first.
@@ -46,6 +47,13 @@ impl Attempts {
         self.addresses.take(address, now).map_err(too_many)?;
         self.accounts.take(email.to_owned(), now).map_err(too_many)?;
         Ok(Attempt { attempts: self, address, email: email.to_owned() })
+    }
+
+    /// Counts a question whether an address has an account.
+    pub(super) fn look_up(&self, address: IpAddr, who: UserId, now: DateTime<Utc>) -> Result<(), Problem> {
+        self.addresses.take(network(address), now).map_err(too_many)?;
+        // No e-mail address looks like a user's id.
+        self.accounts.take(format!("looks up: {who}"), now).map_err(too_many)
     }
 
     /// Counts a registration.

@@ -38,7 +38,7 @@ impl Accounts {
             }
         };
         attempt.give_back();
-        let position = self.settle(&record, request).await?;
+        let position = self.settle(&record, request).await?.position;
         self.begin_session(record.user, position, request).await
     }
 }

@@ -1,15 +1,21 @@
 //! Who is in a workspace: add, change the role, remove.
 
-use weir_events::{Position, UserId, member::Role};
+use std::net::IpAddr;
+
+use deadpool_postgres::{Object, Transaction};
+use weir_events::{Position, UserId, WorkspaceId, member::Role};
 use weir_infra::{
     auth::Caller,
     http::{Code, Problem, RequestContext},
 };
 
-use super::{Accounts, Email, User, ctx};
-use crate::domain::{
-    Command, Decider,
-    member::{Add, ChangeRole, Error, Member, Others, Remove},
+use super::{Accounts, Email};
+use crate::{
+    app::context,
+    domain::{
+        Command, Decider,
+        member::{Add, ChangeRole, Error, Member, Others, Remove},
+    },
 };
 
 impl From<Error> for Problem {
@@ -32,22 +38,26 @@ impl From<Error> for Problem {
 }
 
 impl Accounts {
-    /// Brings someone with an account into the caller's workspace.
+    /// Brings someone with an account into the caller's workspace. Everyone owns a workspace, so
+    /// this tells anyone whether an address has an account: it counts as an attempt, from the
+    /// caller's address and of the caller's account.
     ///
     /// # Errors
-    /// 404 `user_not_found`, 409 `already_member`, 503 where a server is away.
+    /// 404 `user_not_found`, 409 `already_member`, 429 `too_many_attempts`, 503 where a server is away.
     pub async fn add_member<R>(
         &self,
         caller: &Caller<R>,
         email: &Email,
         role: Role,
+        address: IpAddr,
         request: &RequestContext,
-    ) -> Result<(User, Position), Problem> {
+    ) -> Result<(UserId, Position), Problem> {
+        self.0.attempts.look_up(address, caller.user, request.now)?;
         let user = self.user_by_email(email).await?.ok_or_else(|| {
             Problem::new(Code::UserNotFound, "Nobody with this e-mail address has an account here.")
         })?;
         let position = self.change(caller, user.id, &Add { role }, request).await?;
-        Ok((user, position))
+        Ok((user.id, position))
     }
 
     /// Changes what a member may do.
@@ -61,10 +71,12 @@ impl Accounts {
         role: Role,
         request: &RequestContext,
     ) -> Result<Position, Problem> {
-        let lock = self.lock_owners(caller).await?;
+        let mut client = self.0.pool.get().await?;
+        let lock = lock_owners(&mut client, caller.workspace).await?;
         let command = ChangeRole { role, others: self.others(caller, user).await? };
         let position = self.change(caller, user, &command, request).await?;
-        lock.release().await;
+        // What was decided stands in the log, whatever becomes of the lock.
+        lock.commit().await.ok();
         Ok(position)
     }
 
@@ -78,10 +90,12 @@ impl Accounts {
         user: UserId,
         request: &RequestContext,
     ) -> Result<Position, Problem> {
-        let lock = self.lock_owners(caller).await?;
+        let mut client = self.0.pool.get().await?;
+        let lock = lock_owners(&mut client, caller.workspace).await?;
         let command = Remove { others: self.others(caller, user).await? };
         let position = self.change(caller, user, &command, request).await?;
-        lock.release().await;
+        // What was decided stands in the log, whatever becomes of the lock.
+        lock.commit().await.ok();
         Ok(position)
     }
 
@@ -92,22 +106,9 @@ impl Accounts {
         command: &C,
         request: &RequestContext,
     ) -> Result<Position, Problem> {
-        let cx = ctx(request, caller.workspace, caller.actor.clone());
+        let cx = context(caller, request);
         let done = self.0.executor.execute::<Member, _>(&user, command, &cx).await?;
         self.position(&done).await
-    }
-
-    /// Each membership has a subject of its own, so nothing in the log keeps two owners from
-    /// removing each other at the same moment: whoever takes an owner away holds this lock.
-    async fn lock_owners<R>(&self, caller: &Caller<R>) -> Result<OwnersLock, Problem> {
-        let client = self.0.pool.get().await?;
-        client.batch_execute("BEGIN").await?;
-        let lock = OwnersLock { client: Some(client) };
-        let key = i64::from_be_bytes(first_eight(caller.workspace.0.as_bytes()));
-        if let Some(client) = &lock.client {
-            client.execute("SELECT pg_advisory_xact_lock($1)", &[&key]).await?;
-        }
-        Ok(lock)
     }
 
     /// What the log says of the other owners now. The directory says who they may be.
@@ -139,26 +140,55 @@ fn first_eight(bytes: &[u8; 16]) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-/// Held while an owner is taken away. Dropped without being released (an error, a caller who went
-/// away) it takes its connection out of the pool, which ends the transaction and the lock with it.
-struct OwnersLock {
-    client: Option<deadpool_postgres::Object>,
+/// Each membership has a subject of its own, so nothing in the log keeps two owners from removing
+/// each other at the same moment: whoever takes an owner away holds this lock. It ends with its
+/// transaction, also where that is dropped halfway.
+async fn lock_owners(client: &mut Object, workspace: WorkspaceId) -> Result<Transaction<'_>, Problem> {
+    let transaction = client.transaction().await?;
+    let key = i64::from_be_bytes(first_eight(workspace.0.as_bytes()));
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&key]).await?;
+    Ok(transaction)
 }
 
-impl OwnersLock {
-    async fn release(mut self) {
-        if let Some(client) = self.client.take()
-            && client.batch_execute("COMMIT").await.is_err()
-        {
-            drop(deadpool_postgres::Object::take(client));
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{Future, poll_fn},
+        pin::pin,
+        task::Poll,
+    };
 
-impl Drop for OwnersLock {
-    fn drop(&mut self) {
-        if let Some(client) = self.client.take() {
-            drop(deadpool_postgres::Object::take(client));
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_that_is_dropped_anywhere_leaves_no_transaction() {
+        let database = weir_infra::testing::database().await;
+        let mut client = database.pool().get().await.unwrap();
+        for wakes in 0.. {
+            let locked = {
+                let mut locking = pin!(lock_owners(&mut client, WorkspaceId(Uuid::nil())));
+                let mut left = wakes;
+                // Dropped when it would go on for the nth time.
+                poll_fn(|cx| {
+                    if left == 0 {
+                        return Poll::Ready(false);
+                    }
+                    left -= 1;
+                    locking.as_mut().poll(cx).map(|lock| lock.is_ok())
+                })
+                .await
+            };
+            // Each statement is a transaction of its own again.
+            let sql = "SELECT pg_current_xact_id()::text";
+            let first: String = client.query_one(sql, &[]).await.unwrap().get(0);
+            let second: String = client.query_one(sql, &[]).await.unwrap().get(0);
+            assert_ne!(first, second, "after {wakes} steps");
+            if locked {
+                assert!(wakes > 1, "it has been dropped halfway");
+                break;
+            }
         }
     }
 }

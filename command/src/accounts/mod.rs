@@ -8,7 +8,8 @@
 //! Personal data and hashes of secrets are rows in the schema `accounts` and stand nowhere else;
 //! events carry ids. A registration touches both: the row comes first and fixes the ids, the
 //! events follow, guarded to be the first on their subjects. What a crash in between leaves out is
-//! appended at the next registration with the same password, login or refresh.
+//! appended at the next registration with the same password, login or refresh. Of several
+//! registrations at once one is answered with the account; to the others the address is taken.
 //!
 //! Deliberately absent: HTTP (see `http`), verification of access tokens (see `weir_infra::auth`).
 
@@ -35,18 +36,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use uuid::Uuid;
-use weir_events::{Actor, Position, WorkspaceId};
+use weir_events::{Position, WorkspaceId};
 use weir_infra::{
-    auth::{Authenticator, SigningKey},
-    http::{IdempotencyKey, Problem, RequestContext},
+    auth::{Authenticator, SigningKey, hmac_sha256},
+    http::{IdempotencyKey, Problem},
     postgres::Pool,
 };
 
 use self::{attempts::Attempts, password::Passwords};
-use crate::{
-    app::{Done, Executor},
-    domain::{Ctx, ctx::Seed},
-};
+use crate::app::{Done, Executor};
 
 /// How long a command waits for the directory to have seen what it wrote, so that the caller's
 /// next request finds it. Longer only costs the caller a retry.
@@ -152,34 +150,7 @@ impl Accounts {
     /// makes the same secret, else random.
     #[expect(clippy::disallowed_methods, reason = "secrets are made here")]
     fn entropy(&self, key: Option<&IdempotencyKey>, label: &str) -> [u8; 32] {
-        use sha2::{Digest, Sha256};
         let Some(key) = key else { return rand::random() };
-        let id = key.derive(WorkspaceId(Uuid::nil()), label);
-        // Hashed with the secret on both sides of fixed-length input: nothing can be appended.
-        Sha256::new()
-            .chain_update(self.0.secrets)
-            .chain_update(id.as_bytes())
-            .chain_update(self.0.secrets)
-            .finalize()
-            .into()
-    }
-}
-
-/// The circumstances of a request's command.
-#[expect(clippy::disallowed_methods, reason = "a request without a key gets its ids here")]
-fn ctx(request: &RequestContext, workspace: WorkspaceId, actor: Actor) -> Ctx {
-    let key = request.idempotency.as_ref();
-    Ctx {
-        workspace,
-        actor,
-        now: request.now,
-        correlation: request.correlation,
-        causation: None,
-        traceparent: request.traceparent.clone(),
-        seed: match key {
-            Some(key) => Seed::Keyed(key.derive(workspace, "command")),
-            None => Seed::Fresh(Uuid::now_v7()),
-        },
-        dedup: key.map(|k| k.dedup(workspace)),
+        hmac_sha256(&self.0.secrets, &[key.derive(WorkspaceId(Uuid::nil()), label).as_bytes()])
     }
 }

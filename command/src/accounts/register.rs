@@ -6,10 +6,13 @@ use uuid::Uuid;
 use weir_events::{Actor, Position, UserId, WorkspaceId};
 use weir_infra::http::{Code, Problem, RequestContext};
 
-use super::{Accounts, Email, Password, SignedIn, ctx, user::Record};
-use crate::domain::{
-    validate,
-    workspace::{Create, Workspace},
+use super::{Accounts, Email, Password, SignedIn, user::Record};
+use crate::{
+    app::context_of,
+    domain::{
+        validate,
+        workspace::{Create, Workspace},
+    },
 };
 
 /// What a personal workspace is called at first: nothing that says whose it is.
@@ -58,34 +61,33 @@ impl Accounts {
             .record_by_email(&new.email)
             .await?
             .ok_or_else(|| Problem::internal("an account that was just made is gone"))?;
+        // A repetition of a keyed request has the ids of the first try, so it finds its own account.
+        let own = request.idempotency.is_some() && record.user.id == user;
         if inserted == 0 {
-            // Taken, unless this is what a request of the same person left behind.
-            let same = record.user.id == user || record.position.is_none();
+            // Taken, unless it is its own or was left unfinished by someone with the same password.
+            let open = own || (record.position.is_none() && !keyed(record.user.id));
             let hash = Some(record.password_hash.clone());
-            if !same || !self.0.passwords.verify(&new.password, hash).await? {
-                return Err(Problem::new(
-                    Code::EmailTaken,
-                    "There is an account with this e-mail address. Log in, or use another address.",
-                )
-                .field("email", "taken", "There is an account with this e-mail address."));
+            if !open || !self.0.passwords.verify(&new.password, hash).await? {
+                return Err(taken());
             }
         }
-        let position = self.settle(&record, request).await?;
-        self.begin_session(record.user, position, request).await
+        let settled = self.settle(&record, request).await?;
+        // Of several that found it unfinished one finished it; to the others it is an account that
+        // is there.
+        if !own && !settled.first {
+            return Err(taken());
+        }
+        self.begin_session(record.user, settled.position, request).await
     }
 
-    /// Makes sure that the log has a person's personal workspace, and says where. A crash between
-    /// row and events is healed here.
-    pub(super) async fn settle(
-        &self,
-        record: &Record,
-        request: &RequestContext,
-    ) -> Result<Position, Problem> {
+    /// Makes sure that the log has a person's personal workspace. A crash between row and events is
+    /// healed here.
+    pub(super) async fn settle(&self, record: &Record, request: &RequestContext) -> Result<Settled, Problem> {
         if let Some(position) = record.position {
-            return Ok(position);
+            return Ok(Settled { position, first: false });
         }
         let user = &record.user;
-        let mut cx = ctx(request, user.workspace, Actor::User(user.id));
+        let mut cx = context_of(user.workspace, Actor::User(user.id), request);
         // The guards say all: whichever request comes first makes it.
         cx.dedup = None;
         let create = Create { name: PERSONAL.to_owned(), owner: user.id, personal: true };
@@ -98,7 +100,29 @@ impl Accounts {
             )
             .await?;
         let kept = i64::try_from(position.0).map_err(Problem::internal)?;
-        client.execute(&statement, &[&user.id.0, &kept]).await?;
-        Ok(position)
+        let first = client.execute(&statement, &[&user.id.0, &kept]).await? == 1;
+        Ok(Settled { position, first })
     }
+}
+
+/// An account whose personal workspace is in the log.
+pub(super) struct Settled {
+    /// Where.
+    pub(super) position: Position,
+    /// Whether it was this request that found out; of any number at once it is one.
+    first: bool,
+}
+
+/// Whether an account was made by a keyed request, which alone may finish registering it: its
+/// repetition is told that it made the account, so nobody else may be.
+fn keyed(user: UserId) -> bool {
+    user.0.get_version() == Some(uuid::Version::Custom)
+}
+
+fn taken() -> Problem {
+    Problem::new(
+        Code::EmailTaken,
+        "There is an account with this e-mail address. Log in, or use another address.",
+    )
+    .field("email", "taken", "There is an account with this e-mail address.")
 }

@@ -130,7 +130,7 @@ impl Accounts {
         }
         tx.commit().await?;
         drop(client);
-        let position = self.settle(&record, request).await?;
+        let position = self.settle(&record, request).await?.position;
         self.signed_in(record.user, position, session, next, now)
     }
 

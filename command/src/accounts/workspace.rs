@@ -6,8 +6,11 @@ use weir_infra::{
     http::{Code, Problem, RequestContext},
 };
 
-use super::{Accounts, ctx};
-use crate::domain::workspace::{Create, Error, Rename, Workspace};
+use super::Accounts;
+use crate::{
+    app::{context, context_of},
+    domain::workspace::{Create, Error, Rename, Workspace},
+};
 
 impl From<Error> for Problem {
     fn from(e: Error) -> Self {
@@ -33,7 +36,7 @@ impl Accounts {
         request: &RequestContext,
     ) -> Result<(WorkspaceId, String, Position), Problem> {
         let id = WorkspaceId(request.derive_or_new(personal, "workspace"));
-        let cx = ctx(request, id, Actor::User(user));
+        let cx = context_of(id, Actor::User(user), request);
         let create = Create { name: name.to_owned(), owner: user, personal: false };
         let done = self.0.executor.execute::<Workspace, _>(&id, &create, &cx).await?;
         let position = self.position(&done).await?;
@@ -50,7 +53,7 @@ impl Accounts {
         name: &str,
         request: &RequestContext,
     ) -> Result<(String, Position), Problem> {
-        let cx = ctx(request, caller.workspace, caller.actor.clone());
+        let cx = context(caller, request);
         let rename = Rename { name: name.to_owned() };
         let done = self.0.executor.execute::<Workspace, _>(&caller.workspace, &rename, &cx).await?;
         let position = self.position(&done).await?;

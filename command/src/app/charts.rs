@@ -74,7 +74,11 @@ impl App {
         let statement = sql::parse(&sql).map_err(|e| Failure::from(e).problem(field))?;
         let columns = self.columns(workspace, &statement).await.map_err(|e| e.problem(field))?;
         let (spec, chart) = match drawn {
-            Drawn::Spec(spec) => (checked(spec)?, None),
+            // Walking through a large specification takes a while.
+            Drawn::Spec(spec) => {
+                let checking = tokio::task::spawn_blocking(move || checked(spec));
+                (checking.await.map_err(Problem::internal)??, None)
+            }
             Drawn::Chart(short) => {
                 let (spec, short) = specified(short, &columns)?;
                 (spec, Some(short))
@@ -204,11 +208,11 @@ fn run_not_found(id: RunId) -> Problem {
 fn checked(spec: Value) -> Result<Value, Problem> {
     bounded("spec", &spec)?;
     chart::validate_spec(&spec).map_err(|wrong| {
-        let problem = Problem::new(Code::InvalidSpec, "The specification is not Vega-Lite; see the errors.");
+        let problem = Problem::new(Code::InvalidSpec, "The specification cannot be used; see the errors.");
         wrong.into_iter().fold(problem, |p, e| {
             p.place(Place {
                 field: Some(format!("spec{}", e.path)),
-                code: "not_vega_lite".into(),
+                code: e.code.into(),
                 detail: e.detail,
                 ..Place::default()
             })

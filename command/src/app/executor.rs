@@ -2,9 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use futures::StreamExt;
 use uuid::Uuid;
 use weir_events::{
-    AppendError, Commit, Event, EventLog, NewEvent, Position, Subject, Unavailable, log::LoadError,
+    AppendError, Commit, Event, EventLog, Filter, NewEvent, Position, Recorded, Subject, Unavailable,
+    log::LoadError,
 };
 use weir_infra::http::{Code, Problem};
 
@@ -12,6 +14,8 @@ use crate::domain::{Command, Ctx, Decider, Decision, name};
 
 /// How often a decision is made before the command gives up. Each time another writer got through.
 const ATTEMPTS: u32 = 10;
+/// How long to wait for one event.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Carries commands out on a log. Clones share the log.
 #[derive(Clone)]
@@ -83,6 +87,24 @@ impl Executor {
     /// The log.
     pub fn log(&self) -> &Arc<dyn EventLog> {
         &self.log
+    }
+
+    /// The event of a subject that is known to be at a position.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn event(&self, subject: &Subject, at: Position) -> Result<Recorded, LoadError> {
+        let away = |why: &str| LoadError::from(Unavailable(format!("the event at position {at}: {why}")));
+        let before = Position(at.0.saturating_sub(1));
+        let mut events = self.log.follow(Filter::Subject(subject.clone()), before);
+        match tokio::time::timeout(PATIENCE, events.next()).await {
+            Ok(Some(Ok(stored))) if stored.position == at => {
+                stored.decode().map_err(|source| LoadError::Decode { position: at, source })
+            }
+            Ok(Some(Ok(_)) | None) => Err(away("is not there")),
+            Ok(Some(Err(e))) => Err(away(&e.to_string())),
+            Err(_) => Err(away("takes too long")),
+        }
     }
 
     /// Carries a command out. A command that was carried out before, by its idempotency key, is

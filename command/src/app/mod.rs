@@ -2,7 +2,7 @@
 //! domain.
 //!
 //! - [`Executor`]: load, decide, append. [`queries`]: SQL with its cache, limits and receipts.
-//! - [`uploads`]: a body becomes a blob. [`charts`]: short forms, specifications, suggestions.
+//! - `saved`: names for queries. [`uploads`]: a body becomes a blob. [`charts`]: short forms, specifications, suggestions.
 //!
 //! [`App`] holds the adapters. Only the binary makes one: [`App::new`].
 
@@ -10,13 +10,14 @@ pub mod charts;
 mod executor;
 mod problem;
 pub mod queries;
+mod saved;
 pub mod uploads;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 use weir_engine::Engine;
-use weir_events::{EventLog, Position};
+use weir_events::{Actor, EventLog, Position, WorkspaceId};
 use weir_infra::{
     auth::Caller,
     blob::Blobs,
@@ -133,6 +134,8 @@ impl App {
     /// When the registry already has metrics of these names.
     pub fn new(adapters: Adapters, config: Config, registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Metrics::register(registry)?;
+        // The first chart that is saved should not wait until the grammar of charts is compiled.
+        std::thread::spawn(|| weir_engine::chart::validate_spec(&serde_json::json!({"mark": "bar"})));
         Ok(Self(Arc::new(Inner {
             executor: Executor::new(adapters.log),
             blobs: adapters.blobs,
@@ -197,10 +200,14 @@ impl App {
 
 /// The circumstances of a request, for the domain.
 pub fn context<R>(caller: &Caller<R>, request: &RequestContext) -> Ctx {
-    let workspace = caller.workspace;
+    context_of(caller.workspace, caller.actor.clone(), request)
+}
+
+/// The same for those who are no caller of the workspace yet.
+pub fn context_of(workspace: WorkspaceId, actor: Actor, request: &RequestContext) -> Ctx {
     Ctx {
         workspace,
-        actor: caller.actor.clone(),
+        actor,
         now: request.now,
         correlation: request.correlation,
         causation: None,

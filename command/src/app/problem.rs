@@ -57,6 +57,7 @@ impl From<visualization::Error> for Problem {
 /// What is wrong with SQL that stands in the field `field`, and where.
 pub(crate) fn sql_problem(field: &'static str, e: &SqlError) -> Problem {
     let code = match e.code {
+        sql::Code::TooLong => return Problem::invalid(field, "too_long", e.detail.clone()),
         sql::Code::SyntaxError => Code::SyntaxError,
         sql::Code::StatementNotAllowed => Code::StatementNotAllowed,
         sql::Code::FunctionNotAllowed => Code::FunctionNotAllowed,

@@ -1,4 +1,8 @@
 //! SQL: resolve its tables, look for the result, else run it under limits, and write the receipt.
+//!
+//! Every try that is written down is a run with an id of its own, so that one run never has two
+//! outcomes. Of a keyed request that is repeated because nobody kept its answer, the log recognises
+//! the receipt: where the answer is still the same, it is the first one's run that was answered.
 
 use std::{
     collections::HashMap,
@@ -6,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use object_store::{ObjectStoreExt, path::Path};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
@@ -15,7 +20,7 @@ use weir_engine::{
 };
 use weir_events::{
     AppendError, Commit, Event, EventLog, NewEvent, Position, QueryId, RunId, Subject, WorkspaceId,
-    query::{Executed, Failed, Source},
+    query::{self, Executed, Failed, Source},
 };
 use weir_infra::http::{Code, Problem};
 
@@ -38,13 +43,23 @@ pub(super) fn cache(bytes: u64) -> Cache {
     moka::future::Cache::builder().max_capacity(bytes).weigher(weight).build()
 }
 
-/// An answer and where it is kept.
+/// The pattern of SQL that has none because it cannot be parsed. There is one such pattern in a
+/// workspace: typing errors make nothing new.
+pub(super) const UNPARSED: (QueryId, &str) = (QueryId(Uuid::nil()), "-- SQL that could not be parsed");
+
+/// An answer, shared by everyone who gets it.
 #[derive(Debug, Clone)]
 pub struct Kept {
     /// The rows.
     pub answer: Arc<Answer>,
-    /// Its key in the blob store, where it was small enough to be kept.
-    pub result: Option<String>,
+    /// Its key in the blob store, once a run's receipt names it.
+    stored: Arc<tokio::sync::Mutex<Option<String>>>,
+}
+
+impl From<Answer> for Kept {
+    fn from(answer: Answer) -> Self {
+        Self { answer: Arc::new(answer), stored: Arc::default() }
+    }
 }
 
 /// An answer for someone who asked.
@@ -129,13 +144,6 @@ pub fn query_id(statement: &Statement) -> QueryId {
     QueryId(uuid::Builder::from_custom_bytes(statement.pattern_hash).into_uuid())
 }
 
-/// The id of SQL that has no pattern because it cannot be parsed.
-fn unparsed_id(sql: &str) -> QueryId {
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&Sha256::digest(sql.trim().as_bytes())[..16]);
-    QueryId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
-}
-
 /// Tables that a statement may read.
 struct Resolved {
     tables: Vec<Table>,
@@ -159,8 +167,8 @@ impl App {
         }
     }
 
-    /// Answers a question in SQL and writes the receipt. Dropped halfway, the query is cancelled
-    /// and written down as failed.
+    /// Answers a question in SQL and writes the receipt. Dropped before the answer is there, the
+    /// query is cancelled and written down as failed; after that the receipt is written all the same.
     ///
     /// # Errors
     /// See [`FailedRun`].
@@ -168,15 +176,22 @@ impl App {
         let started = Instant::now();
         let sql = validate::sql("sql", sql).map_err(Problem::from)?;
         let rows = self.rows(limit)?;
-        let id = RunId(cx.id("run"));
         let statement = sql::parse(&sql);
+        // What is too long to be read is too long to be written down.
+        if let Err(e) = &statement
+            && e.code == sql::Code::TooLong
+        {
+            return Err(sql_problem("sql", e).into());
+        }
         let (query_id, pattern) = match &statement {
             Ok(s) => (query_id(s), s.pattern.clone()),
-            Err(_) => (unparsed_id(&sql), sql.clone()),
+            Err(_) => (UNPARSED.0, UNPARSED.1.to_owned()),
         };
-        let mut receipt = Receipt { app: self, cx, id, query_id, sql, pattern, started, open: true };
+        let (app, cx, id) = (self.clone(), cx.clone(), RunId(Uuid::now_v7()));
+        let workspace = cx.workspace;
+        let mut receipt = Receipt { app, cx, id, query_id, sql, pattern, rows, started, open: true };
         let ran = match statement {
-            Ok(statement) => self.run(cx.workspace, &statement, rows, id).await,
+            Ok(statement) => self.run(workspace, &statement, rows).await,
             Err(e) => Err(e.into()),
         };
         match ran {
@@ -185,7 +200,9 @@ impl App {
                 let tier = ran.tier.map_or("none".to_owned(), |t| t.to_string());
                 self.0.metrics.query_seconds.with_label_values(&[tier]).observe(elapsed_ms / 1e3);
                 self.0.metrics.queries_total.with_label_values(&["ok"]).inc();
-                let position = receipt.executed(&ran, elapsed_ms).await?;
+                // Goes on to its end when the caller goes away, so that receipt and rows stay in step.
+                let written = tokio::spawn(receipt.executed(ran.clone(), elapsed_ms)).await;
+                let (id, position) = written.map_err(Problem::internal)??;
                 self.seen(position).await;
                 Ok(Run { id, query_id, ran, elapsed_ms, position })
             }
@@ -213,27 +230,21 @@ impl App {
         statement: &Statement,
         rows: usize,
     ) -> Result<Ran, Failure> {
-        self.run(workspace, statement, rows, RunId(Uuid::now_v7())).await
+        self.run(workspace, statement, rows).await
     }
 
-    async fn run(
-        &self,
-        workspace: WorkspaceId,
-        statement: &Statement,
-        rows: usize,
-        id: RunId,
-    ) -> Result<Ran, Failure> {
+    async fn run(&self, workspace: WorkspaceId, statement: &Statement, rows: usize) -> Result<Ran, Failure> {
         let Resolved { tables, sources } = self.resolve(workspace, statement)?;
         let outcomes = &self.0.metrics.result_cache_total;
         if statement.volatile {
             outcomes.with_label_values(&["uncacheable"]).inc();
-            let kept = self.compute(workspace, statement, &tables, rows, id).await?;
+            let kept = self.compute(workspace, statement, &tables, rows).await?;
             return Ok(Ran { kept, tier: None, sources });
         }
         let key = cache_key(workspace, statement, rows, &sources);
         // Of those who ask the same at once one computes and the others wait for it; where that one
         // goes away, the next takes over.
-        let compute = self.compute(workspace, statement, &tables, rows, id);
+        let compute = self.compute(workspace, statement, &tables, rows);
         let entry = self.0.cache.entry(key).or_try_insert_with(Box::pin(compute)).await;
         let entry = entry.map_err(|e| (*e).clone())?;
         let fresh = entry.is_fresh();
@@ -274,32 +285,44 @@ impl App {
         statement: &Statement,
         tables: &[Table],
         rows: usize,
-        id: RunId,
     ) -> Result<Kept, Failure> {
-        let _turn = self.0.turns.take(workspace, self.config().query_wait).await?;
+        let turn = self.0.turns.take(workspace, self.config().query_wait).await?;
         let limits = Limits {
             rows,
             bytes: self.config().answer_bytes,
             time: self.config().query_time,
             memory: self.config().query_memory,
         };
-        let answer = Arc::new(self.engine().query(statement, tables, &limits).await?);
-        let result = self.keep(workspace, &answer, id).await;
-        Ok(Kept { answer, result })
+        Ok(self.engine().query_holding(statement, tables, &limits, turn).await?.into())
     }
 
-    /// Puts an answer into the blob store where it is small enough. It can be computed again, so a
-    /// store that fails costs only that.
+    /// The first rows of a table. It takes its turn among the workspace's queries.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn preview(
+        &self,
+        workspace: WorkspaceId,
+        table: &str,
+        rows: usize,
+    ) -> Result<Arc<Answer>, Failure> {
+        let _turn = self.0.turns.take(workspace, self.config().query_wait).await?;
+        Ok(Arc::new(self.engine().preview(table, rows).await?))
+    }
+
+    /// Whether an answer is small enough to be kept in the blob store.
+    fn keeps(&self, answer: &Answer) -> bool {
+        self.config().kept_bytes > 0 && answer.bytes <= self.config().kept_bytes
+    }
+
+    /// Puts an answer into the blob store. It can be computed again, so a store that fails costs
+    /// only that.
     async fn keep(&self, workspace: WorkspaceId, answer: &Arc<Answer>, id: RunId) -> Option<String> {
-        if answer.bytes > self.config().kept_bytes || self.config().kept_bytes == 0 {
-            return None;
-        }
         let key = format!("results/{workspace}/{id}.arrow");
         let encoding = answer.clone();
         let kept: Result<(), anyhow::Error> = async {
             let bytes = tokio::task::spawn_blocking(move || encoding.to_arrow_stream()).await??;
-            let path = object_store::path::Path::parse(&key)?;
-            object_store::ObjectStoreExt::put(self.blobs(), &path, bytes.into()).await?;
+            self.blobs().put(&Path::parse(&key)?, bytes.into()).await?;
             Ok(())
         }
         .await;
@@ -309,6 +332,15 @@ impl App {
                 tracing::warn!(run = %id, %error, "a result was not kept");
                 None
             }
+        }
+    }
+
+    /// Removes an answer that no receipt names.
+    async fn forget(&self, key: &str) {
+        if let Ok(path) = Path::parse(key)
+            && let Err(error) = self.blobs().delete(&path).await
+        {
+            tracing::warn!(key, %error, "a result that no run names could not be removed");
         }
     }
 }
@@ -362,48 +394,50 @@ impl Turns {
 }
 
 /// A run in the making; dropped before it is closed, it was cancelled.
-struct Receipt<'a> {
-    app: &'a App,
-    cx: &'a Ctx,
+struct Receipt {
+    app: App,
+    cx: Ctx,
     id: RunId,
     query_id: QueryId,
     sql: String,
     pattern: String,
+    rows: usize,
     started: Instant,
     open: bool,
 }
 
-impl Receipt<'_> {
+impl Receipt {
     fn elapsed_ms(&self) -> f64 {
         self.started.elapsed().as_secs_f64() * 1e3
     }
 
+    fn log(&self) -> &Arc<dyn EventLog> {
+        self.app.executor().log()
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::query(self.cx.workspace, self.query_id)
+    }
+
     /// A run is a fact: it is appended whatever else happened to its pattern.
     fn commit(&self, event: impl Into<Event>) -> Commit {
-        let subject = Subject::query(self.cx.workspace, self.query_id);
-        let event = NewEvent { subject, meta: self.cx.metadata(0, 0), event: event.into() };
-        Commit { dedup: self.cx.dedup.clone(), ..Commit::new().event(event) }
+        Commit::new().event(NewEvent {
+            subject: self.subject(),
+            meta: self.cx.metadata(0, 0),
+            event: event.into(),
+        })
     }
 
-    async fn append(&mut self, event: impl Into<Event>) -> Result<Position, Problem> {
-        let commit = self.commit(event);
-        // From here on the log decides what became of the run.
+    /// The answer is there: keeps it where it is small enough and writes the receipt. Gives the run
+    /// that was answered and where the log has it.
+    async fn executed(mut self, ran: Ran, elapsed_ms: f64) -> Result<(RunId, Position), Problem> {
         self.open = false;
-        let log = self.app.executor().log();
-        match log.append(commit).await {
-            Ok(appended) => Ok(appended.last),
-            Err(AppendError::Duplicate(_)) => Ok(log.head().await?),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    async fn executed(&mut self, ran: &Ran, elapsed_ms: f64) -> Result<Position, Problem> {
         let answer = &ran.kept.answer;
-        let executed = Executed {
+        let mut executed = Executed {
             run_id: self.id,
             sql: self.sql.clone(),
             pattern: self.pattern.clone(),
-            datasets: ran.sources.clone(),
+            datasets: ran.sources,
             engine: ENGINE.to_owned(),
             rows: answer.rows,
             bytes: answer.bytes,
@@ -411,9 +445,67 @@ impl Receipt<'_> {
             elapsed_ms,
             cache_tier: ran.tier,
             result_hash: answer.hash.clone(),
-            result: ran.kept.result.clone(),
+            result: None,
         };
-        self.append(executed).await
+        if !self.app.keeps(answer) {
+            return Ok(self.write(executed).await?);
+        }
+        // The first run of an answer keeps it; those that share the answer meanwhile wait for the key.
+        let mut stored = ran.kept.stored.lock().await;
+        executed.result.clone_from(&stored);
+        if executed.result.is_some() {
+            drop(stored);
+            return Ok(self.write(executed).await?);
+        }
+        let key = self.app.keep(self.cx.workspace, answer, self.id).await;
+        executed.result.clone_from(&key);
+        let written = self.write(executed).await;
+        let named = match &written {
+            Ok((id, _)) => *id == self.id,
+            // The log may have taken it or not; a file too many is better than one too few.
+            Err(AppendError::Unavailable(_)) => true,
+            Err(_) => false,
+        };
+        match key {
+            Some(key) if !named => self.app.forget(&key).await,
+            key => *stored = key,
+        }
+        Ok(written?)
+    }
+
+    async fn write(&self, executed: Executed) -> Result<(RunId, Position), AppendError> {
+        let mut commit = self.commit(executed.clone());
+        commit.dedup = self.dedup();
+        match self.log().append(commit).await {
+            Ok(appended) => Ok((self.id, appended.last)),
+            Err(AppendError::Duplicate(at)) => {
+                if let Some(earlier) = self.earlier(at, &executed).await {
+                    return Ok((earlier, at));
+                }
+                // The data changed since: this is another answer, and so another run.
+                Ok((self.id, self.log().append(self.commit(executed)).await?.last))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// What the log recognises the receipt of a keyed request by. The question is part of it: where
+    /// nobody kept the first answer, nobody knows whether this is the same question.
+    fn dedup(&self) -> Option<String> {
+        let key = self.cx.dedup.as_ref()?;
+        let mut hash = Sha256::new();
+        for part in [key.as_bytes(), &(self.rows as u64).to_be_bytes(), self.sql.as_bytes()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Some(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    /// The run that an earlier try of the same request was, where it was answered the same.
+    async fn earlier(&self, at: Position, now: &Executed) -> Option<RunId> {
+        let recorded = self.app.executor().event(&self.subject(), at).await.ok()?;
+        let Event::Query(query::Event::Executed(e)) = recorded.event else { return None };
+        (e.result_hash == now.result_hash && e.datasets == now.datasets).then_some(e.run_id)
     }
 
     fn failure(&self, code: &str, detail: &str) -> Failed {
@@ -427,12 +519,15 @@ impl Receipt<'_> {
         }
     }
 
-    async fn failed(&mut self, code: &str, detail: &str) -> Result<Position, Problem> {
-        self.append(self.failure(code, detail)).await
+    /// A try that failed is a run of its own, also of a keyed request: its repetition may succeed.
+    async fn failed(mut self, code: &str, detail: &str) -> Result<Position, Problem> {
+        // From here on the log decides what became of the run.
+        self.open = false;
+        Ok(self.log().append(self.commit(self.failure(code, detail))).await?.last)
     }
 }
 
-impl Drop for Receipt<'_> {
+impl Drop for Receipt {
     fn drop(&mut self) {
         if !self.open {
             return;
@@ -440,7 +535,7 @@ impl Drop for Receipt<'_> {
         let commit =
             self.commit(self.failure("cancelled", "The caller went away before the answer was there."));
         self.app.0.metrics.queries_total.with_label_values(&["cancelled"]).inc();
-        let log: Arc<dyn EventLog> = self.app.executor().log().clone();
+        let log = self.log().clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 if let Err(error) = log.append(commit).await {

@@ -7,7 +7,8 @@
 //!
 //! It holds what people made (workspaces, datasets, patterns, charts), never what happened, so its
 //! size does not grow with time. An event that this build cannot read is logged, counted and
-//! skipped.
+//! skipped, save one that says who may see a workspace: without it someone who was sent away would
+//! stay, so the directory stops there.
 
 mod model;
 mod recent;
@@ -25,14 +26,14 @@ use futures::StreamExt;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 use weir_events::{
-    DatasetId, EventLog, Filter, FollowError, Position, QueryId, RunId, Unavailable, UserId, VisualizationId,
-    WorkspaceId,
+    Aggregate, DatasetId, EventLog, Filter, FollowError, Position, QueryId, RunId, Unavailable, UserId,
+    VisualizationId, WorkspaceId,
     member::Role,
     name::{self, Kind},
 };
-use weir_infra::auth::Memberships;
+use weir_infra::{auth::Memberships, http::Problem};
 
-pub use model::{Dataset, Ready, Status, Visualization};
+pub use model::{Dataset, Query, Ready, Status, Visualization};
 pub use recent::Run;
 
 use crate::accounts::{Member, Workspace, Workspaces};
@@ -102,6 +103,15 @@ impl Directory {
                 match stored.decode() {
                     Ok(recorded) => {
                         fold.write().unwrap_or_else(PoisonError::into_inner).apply(&recorded);
+                    }
+                    Err(error) if about_members(&stored.subject) => {
+                        let reason = format!(
+                            "the event at position {} says who is in a workspace and cannot be read: {error}",
+                            stored.position
+                        );
+                        tracing::error!(%reason, "the directory stops");
+                        sender.send_modify(|r| r.ended = Some(FollowError::Failed(reason)));
+                        return;
                     }
                     Err(error) => {
                         count.fetch_add(1, Ordering::Relaxed);
@@ -198,8 +208,8 @@ impl Directory {
         self.within(workspace, |w| w.names.get(&(kind, name::slug(name))).copied())
     }
 
-    /// Whether a query was ever run in the workspace, and its name if it is saved.
-    pub fn query(&self, workspace: WorkspaceId, id: QueryId) -> Option<Option<String>> {
+    /// A query pattern that was run in the workspace.
+    pub fn query(&self, workspace: WorkspaceId, id: QueryId) -> Option<Query> {
         self.within(workspace, |w| w.queries.get(&id).cloned())
     }
 
@@ -232,7 +242,7 @@ impl Directory {
 
 #[async_trait]
 impl Memberships for Directory {
-    async fn role(&self, user: UserId, workspace: WorkspaceId) -> Result<Option<Role>, Unavailable> {
+    async fn role(&self, user: UserId, workspace: WorkspaceId) -> Result<Option<Role>, Problem> {
         Ok(self.within(workspace, |w| w.members.get(&user).map(|m| m.role)))
     }
 }
@@ -266,6 +276,12 @@ impl Workspaces for Directory {
     async fn wait_for(&self, position: Position, timeout: Duration) -> bool {
         Self::wait_for(self, position, timeout).await
     }
+}
+
+/// Whether an event on that subject says who is in a workspace. The subject may be one that cannot
+/// be parsed.
+fn about_members(subject: &str) -> bool {
+    subject.split('.').nth(2) == Some(Aggregate::Member.as_str())
 }
 
 fn described(id: WorkspaceId, workspace: &model::Workspace) -> Option<Workspace> {

@@ -30,7 +30,7 @@ pub(super) struct Workspace {
     pub(super) about: Option<About>,
     pub(super) members: HashMap<UserId, Member>,
     pub(super) datasets: HashMap<DatasetId, Dataset>,
-    pub(super) queries: HashMap<QueryId, Option<String>>,
+    pub(super) queries: HashMap<QueryId, Query>,
     pub(super) visualizations: HashMap<VisualizationId, Visualization>,
     /// Who holds which name, by kind and slug.
     pub(super) names: HashMap<(name::Kind, String), uuid::Uuid>,
@@ -135,6 +135,16 @@ impl Dataset {
     }
 }
 
+/// A query pattern, as commands need to know it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// The name it is saved under.
+    pub saved: Option<String>,
+    /// Its newest run that was answered, or its newest run where none was.
+    pub run: Position,
+    answered: bool,
+}
+
 /// A saved chart, as commands need to know it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Visualization {
@@ -196,7 +206,7 @@ impl Model {
             }
             Event::Query(e) => {
                 let Ok(id) = id.parse() else { return };
-                workspace.query(id, e);
+                workspace.query(id, e, recorded.position);
                 match e {
                     query::Event::Executed(e) => self.recent.add(workspace_id, e.run_id, id, &e.sql),
                     query::Event::Failed(e) => self.recent.add(workspace_id, e.run_id, id, &e.sql),
@@ -304,13 +314,18 @@ impl Workspace {
         }
     }
 
-    fn query(&mut self, id: QueryId, event: &query::Event) {
-        let saved = self.queries.entry(id).or_default();
+    fn query(&mut self, id: QueryId, event: &query::Event, position: Position) {
+        let query = self.queries.entry(id).or_default();
         match event {
-            query::Event::Executed(_) | query::Event::Failed(_) => {}
-            query::Event::Saved(e) => *saved = Some(e.name.clone()),
-            query::Event::Renamed(e) => *saved = Some(e.name.clone()),
-            query::Event::Unsaved(_) => *saved = None,
+            query::Event::Executed(_) => {
+                query.run = position;
+                query.answered = true;
+            }
+            query::Event::Failed(_) if query.answered => {}
+            query::Event::Failed(_) => query.run = position,
+            query::Event::Saved(e) => query.saved = Some(e.name.clone()),
+            query::Event::Renamed(e) => query.saved = Some(e.name.clone()),
+            query::Event::Unsaved(_) => query.saved = None,
         }
     }
 

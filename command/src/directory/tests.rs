@@ -136,6 +136,41 @@ async fn knows_who_is_where() {
     assert!(directory.workspaces_of(user).is_empty());
 }
 
+/// A log that holds one event, which no build can read.
+struct Unreadable(&'static str);
+
+#[async_trait]
+impl EventLog for Unreadable {
+    async fn append(&self, _: Commit) -> Result<weir_events::Appended, weir_events::AppendError> {
+        Err(weir_events::AppendError::Invalid("read only"))
+    }
+    async fn load(&self, _: &Subject) -> Result<Vec<weir_events::Recorded>, weir_events::log::LoadError> {
+        Ok(Vec::new())
+    }
+    fn follow(
+        &self,
+        _: Filter,
+        _: Position,
+    ) -> futures::stream::BoxStream<'static, Result<weir_events::Stored, FollowError>> {
+        let mut headers = weir_events::Headers::default();
+        headers.push("ce-type", "weir.thing.happened.v9");
+        let subject = format!("weir.{}.{}.{}", ctx().workspace, self.0, Uuid::nil());
+        let event = weir_events::Stored { position: Position(1), subject, headers, payload: "{}".into() };
+        futures::stream::iter([Ok(event)]).chain(futures::stream::pending()).boxed()
+    }
+    async fn head(&self) -> Result<Position, Unavailable> {
+        Ok(Position(1))
+    }
+}
+
+#[tokio::test]
+async fn without_an_event_about_members_it_does_not_go_on() {
+    let directory = Directory::start(&Unreadable("dataset")).await.unwrap();
+    assert_eq!((directory.position(), directory.skipped()), (Position(1), 1));
+    let error = Directory::start(&Unreadable("member")).await.unwrap_err();
+    assert!(error.to_string().contains("position 1 says who is in a workspace"), "{error}");
+}
+
 #[tokio::test]
 async fn waits_only_so_long() {
     let directory = Directory::start(&MemoryLog::new()).await.unwrap();

@@ -235,14 +235,8 @@ impl Command<Datasets> for Change {
 
     fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, Labels>, Error> {
         let state = state.there()?;
-        let name = match &self.name {
-            Some(raw) => validate::name("name", raw)?,
-            None => state.name.clone(),
-        };
-        let description = match &self.description {
-            Some(raw) => validate::description(raw)?,
-            None => state.description.clone(),
-        };
+        let name = validate::name_or(self.name.as_deref(), &state.name)?;
+        let description = validate::description_or(self.description.as_deref(), &state.description)?;
         let reply =
             Labels { name: name.clone(), description: Some(description.clone()).filter(|d| !d.is_empty()) };
         let mut decision = Decision::nothing(reply);
@@ -309,10 +303,7 @@ impl Command<Datasets> for Restore {
         if !state.deleted {
             return Ok(Decision::nothing(state.name.clone()));
         }
-        let name = match &self.name {
-            Some(raw) => validate::name("name", raw)?,
-            None => state.name.clone(),
-        };
+        let name = validate::name_or(self.name.as_deref(), &state.name)?;
         let decision = Decision::one(Restored { name: name.clone() }, name.clone());
         Ok(if state.names_something() { decision.reserve(Kind::Dataset, &name, self.id.0) } else { decision })
     }

@@ -1,5 +1,8 @@
 //! Query patterns. A pattern comes to be by being run; saving gives it a name and pins the SQL
 //! that the name stands for.
+//!
+//! The name has a subject of its own. It is guarded, and a pattern that is run all the time would
+//! never let a guard on its runs through.
 
 use weir_events::{
     Event as Any, QueryId, Subject, WorkspaceId,
@@ -9,19 +12,32 @@ use weir_events::{
 
 use super::{Command, Ctx, Decider, Decision, Invalid, validate};
 
-/// Query patterns.
+/// What query patterns are saved as.
 #[derive(Debug)]
 pub enum Queries {}
 
 /// What the rules need to know of a pattern.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct State {
-    /// The newest SQL that was run, and its pattern.
-    asked: Option<(String, String)>,
-    /// The newest SQL that was answered, and its pattern: better to save than one that failed.
-    answered: Option<(String, String)>,
-    /// The name it is saved under.
-    saved: Option<String>,
+pub enum State {
+    /// Nothing happened on its own subject. It may have been saved in an older stream, which has
+    /// that among the runs.
+    #[default]
+    Untouched,
+    /// It is saved under this name.
+    Saved(String),
+    /// It was given up.
+    Unsaved,
+}
+
+impl State {
+    /// The name it is saved under, given the one that it had in an older stream.
+    fn name<'a>(&'a self, was: &'a Option<String>) -> Option<&'a String> {
+        match self {
+            Self::Untouched => was.as_ref(),
+            Self::Saved(name) => Some(name),
+            Self::Unsaved => None,
+        }
+    }
 }
 
 impl Decider for Queries {
@@ -30,7 +46,7 @@ impl Decider for Queries {
     type Event = Event;
 
     fn subject(workspace: WorkspaceId, id: &QueryId) -> Subject {
-        Subject::query(workspace, *id)
+        Subject::saved(workspace, *id)
     }
 
     fn own(event: &Any) -> Option<&Event> {
@@ -42,11 +58,11 @@ impl Decider for Queries {
 
     fn evolve(state: &mut State, event: &Event) {
         match event {
-            Event::Executed(e) => state.answered = Some((e.sql.clone(), e.pattern.clone())),
-            Event::Failed(e) => state.asked = Some((e.sql.clone(), e.pattern.clone())),
-            Event::Saved(e) => state.saved = Some(e.name.clone()),
-            Event::Renamed(e) => state.saved = Some(e.name.clone()),
-            Event::Unsaved(_) => state.saved = None,
+            Event::Saved(e) => *state = State::Saved(e.name.clone()),
+            Event::Renamed(e) => *state = State::Saved(e.name.clone()),
+            Event::Unsaved(_) => *state = State::Unsaved,
+            // They stand on the pattern's subject.
+            Event::Executed(_) | Event::Failed(_) => {}
         }
     }
 }
@@ -72,6 +88,12 @@ pub struct Save {
     pub id: QueryId,
     /// Its name.
     pub name: String,
+    /// The SQL that was answered last, or where none was, that was run last.
+    pub sql: String,
+    /// Its pattern.
+    pub pattern: String,
+    /// The name that it had before its name had a subject of its own.
+    pub was: Option<String>,
 }
 
 impl Command<Queries> for Save {
@@ -80,12 +102,11 @@ impl Command<Queries> for Save {
     type Error = Error;
 
     fn decide(&self, state: &State, cx: &Ctx) -> Result<Decision<Event, String>, Error> {
-        if state.saved.is_some() {
-            return Rename { id: self.id, name: self.name.clone() }.decide(state, cx);
+        if state.name(&self.was).is_some() {
+            return Rename { id: self.id, name: self.name.clone(), was: self.was.clone() }.decide(state, cx);
         }
-        let (sql, pattern) = state.answered.as_ref().or(state.asked.as_ref()).ok_or(Error::NotFound)?;
         let name = validate::name("name", &self.name)?;
-        let saved = Saved { name: name.clone(), sql: sql.clone(), pattern: pattern.clone() };
+        let saved = Saved { name: name.clone(), sql: self.sql.clone(), pattern: self.pattern.clone() };
         Ok(Decision::one(saved, name.clone()).reserve(Kind::Query, &name, self.id.0))
     }
 }
@@ -97,6 +118,8 @@ pub struct Rename {
     pub id: QueryId,
     /// Its new name.
     pub name: String,
+    /// The name that it had before its name had a subject of its own.
+    pub was: Option<String>,
 }
 
 impl Command<Queries> for Rename {
@@ -105,7 +128,7 @@ impl Command<Queries> for Rename {
     type Error = Error;
 
     fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, String>, Error> {
-        let old = saved_name(state)?;
+        let old = state.name(&self.was).ok_or(Error::NotSaved)?;
         let name = validate::name("name", &self.name)?;
         if name == *old {
             return Ok(Decision::nothing(name));
@@ -116,10 +139,12 @@ impl Command<Queries> for Rename {
 }
 
 /// A saved query is given up; its runs stay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsave {
     /// Which query.
     pub id: QueryId,
+    /// The name that it had before its name had a subject of its own.
+    pub was: Option<String>,
 }
 
 impl Command<Queries> for Unsave {
@@ -127,98 +152,72 @@ impl Command<Queries> for Unsave {
     type Error = Error;
 
     fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, ()>, Error> {
-        let name = saved_name(state)?;
+        let name = state.name(&self.was).ok_or(Error::NotSaved)?;
         Ok(Decision::one(Unsaved {}, ()).release(Kind::Query, name, self.id.0))
     }
-}
-
-fn saved_name(state: &State) -> Result<&String, Error> {
-    let known = state.asked.is_some() || state.answered.is_some();
-    state.saved.as_ref().ok_or(if known { Error::NotSaved } else { Error::NotFound })
 }
 
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
-    use weir_events::{
-        RunId,
-        query::{Executed, Failed},
-    };
 
     use super::*;
     use crate::domain::{name::Claim, spec::given};
 
     const ID: QueryId = QueryId(Uuid::from_u128(5));
 
-    fn executed(sql: &str) -> Event {
-        Executed {
-            run_id: RunId(Uuid::nil()),
-            sql: sql.to_owned(),
+    fn saved(name: &str) -> Event {
+        Saved { name: name.to_owned(), sql: "SELECT 1".to_owned(), pattern: "SELECT ?".to_owned() }.into()
+    }
+
+    fn renamed(name: &str) -> Event {
+        Renamed { name: name.to_owned() }.into()
+    }
+
+    fn save(name: &str, was: Option<&str>) -> Save {
+        Save {
+            id: ID,
+            name: name.to_owned(),
+            sql: "SELECT 1".to_owned(),
             pattern: "SELECT ?".to_owned(),
-            datasets: Vec::new(),
-            engine: "engine".to_owned(),
-            rows: 1,
-            bytes: 8,
-            truncated: false,
-            elapsed_ms: 1.0,
-            cache_tier: None,
-            result_hash: String::new(),
-            result: None,
+            was: was.map(str::to_owned),
         }
-        .into()
     }
 
-    fn failed(sql: &str) -> Event {
-        Failed {
-            run_id: RunId(Uuid::nil()),
-            sql: sql.to_owned(),
-            pattern: "SELECT ?".to_owned(),
-            code: "time_limit".to_owned(),
-            detail: String::new(),
-            elapsed_ms: 1.0,
-        }
-        .into()
-    }
-
-    fn saved(name: &str, sql: &str) -> Event {
-        Saved { name: name.to_owned(), sql: sql.to_owned(), pattern: "SELECT ?".to_owned() }.into()
-    }
-
-    fn save(name: &str) -> Save {
-        Save { id: ID, name: name.to_owned() }
+    fn unsave(was: Option<&str>) -> Unsave {
+        Unsave { id: ID, was: was.map(str::to_owned) }
     }
 
     #[test]
-    fn what_was_answered_last_is_saved() {
-        let history = [executed("SELECT 1"), executed("SELECT 2"), failed("SELECT 3")];
-        let (name, names) = given::<Queries>(history).when(save("Two")).then([saved("Two", "SELECT 2")]);
-        assert_eq!(name, "Two");
-        assert_eq!(names, [Claim::Reserve { kind: Kind::Query, name: "Two".to_owned(), holder: ID.0 }]);
-        given::<Queries>([failed("SELECT 3")]).when(save("Three")).then([saved("Three", "SELECT 3")]);
-    }
-
-    #[test]
-    fn what_nobody_ran_cannot_be_saved() {
-        given::<Queries>([]).when(save("x")).then_error(Error::NotFound);
-        given::<Queries>([]).when(Unsave { id: ID }).then_error(Error::NotFound);
+    fn saving_takes_the_name_and_pins_the_sql() {
+        let (name, names) = given::<Queries>([]).when(save("One", None)).then([saved("One")]);
+        assert_eq!(name, "One");
+        assert_eq!(names, [Claim::Reserve { kind: Kind::Query, name: "One".to_owned(), holder: ID.0 }]);
     }
 
     #[test]
     fn saving_again_renames() {
-        let history = [executed("SELECT 1"), saved("One", "SELECT 1")];
-        given::<Queries>(history.clone()).when(save("One")).then_nothing();
-        let renamed = Event::from(Renamed { name: "Uno".to_owned() });
-        let (_, names) = given::<Queries>(history).when(save("Uno")).then([renamed]);
+        given::<Queries>([saved("One")]).when(save("One", None)).then_nothing();
+        let (_, names) = given::<Queries>([saved("One")]).when(save("Uno", None)).then([renamed("Uno")]);
         assert_eq!(names.len(), 2);
     }
 
     #[test]
     fn giving_up_frees_the_name() {
-        let history = [executed("SELECT 1"), saved("One", "SELECT 1")];
-        let (_, names) =
-            given::<Queries>(history.clone()).when(Unsave { id: ID }).then([Event::from(Unsaved {})]);
+        let (_, names) = given::<Queries>([saved("One")]).when(unsave(None)).then([Event::from(Unsaved {})]);
         assert_eq!(names, [Claim::Release { kind: Kind::Query, name: "One".to_owned(), holder: ID.0 }]);
-        let gone = history.into_iter().chain([Event::from(Unsaved {})]);
-        given::<Queries>(gone).when(Unsave { id: ID }).then_error(Error::NotSaved);
+        given::<Queries>([saved("One"), Unsaved {}.into()]).when(unsave(None)).then_error(Error::NotSaved);
+        given::<Queries>([]).when(unsave(None)).then_error(Error::NotSaved);
+    }
+
+    #[test]
+    fn the_name_of_an_older_stream_counts_until_something_happens() {
+        let (_, names) = given::<Queries>([]).when(save("Uno", Some("One"))).then([renamed("Uno")]);
+        assert_eq!(names.len(), 2, "the old name is free again");
+        given::<Queries>([]).when(unsave(Some("One"))).then([Event::from(Unsaved {})]);
+        given::<Queries>([Unsaved {}.into()]).when(unsave(Some("One"))).then_error(Error::NotSaved);
+        let (_, names) =
+            given::<Queries>([renamed("Uno")]).when(unsave(Some("One"))).then([Unsaved {}.into()]);
+        assert_eq!(names, [Claim::Release { kind: Kind::Query, name: "Uno".to_owned(), holder: ID.0 }]);
     }
 }

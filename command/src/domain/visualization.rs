@@ -171,14 +171,8 @@ impl Command<Visualizations> for Change {
 
     fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, Chart>, Error> {
         let content = state.there()?;
-        let name = match &self.name {
-            Some(raw) => validate::name("name", raw)?,
-            None => state.name.clone(),
-        };
-        let description = match &self.description {
-            Some(raw) => validate::description(raw)?,
-            None => state.description.clone(),
-        };
+        let name = validate::name_or(self.name.as_deref(), &state.name)?;
+        let description = validate::description_or(self.description.as_deref(), &state.description)?;
         let new = self.content.as_ref().filter(|new| *new != content);
         let mut decision = Decision::nothing(chart(&name, &description, new.unwrap_or(content)));
         if new.is_some() {
@@ -235,10 +229,7 @@ impl Command<Visualizations> for Restore {
         if !state.deleted {
             return Ok(Decision::nothing(state.name.clone()));
         }
-        let name = match &self.name {
-            Some(raw) => validate::name("name", raw)?,
-            None => state.name.clone(),
-        };
+        let name = validate::name_or(self.name.as_deref(), &state.name)?;
         let restored = Restored { name: name.clone() };
         Ok(Decision::one(restored, name.clone()).reserve(Kind::Visualization, &name, self.id.0))
     }

@@ -7,13 +7,12 @@ use actix_web::{
     http::header::{self, HeaderName, HeaderValue},
 };
 use bytes::Bytes;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use weir_engine::{Answer, EncodeError};
 use weir_events::query::Source;
-use weir_infra::http::{Code, Problem};
+use weir_infra::http::{Code, Problem, accepted};
 
 use crate::app::queries::Ran;
 
@@ -49,32 +48,7 @@ impl Format {
 
     /// The form that the caller likes best.
     pub(super) fn wanted(req: &HttpRequest) -> Result<Self, Problem> {
-        let values = req.headers().get_all(header::ACCEPT).filter_map(|v| v.to_str().ok());
-        Self::best(&values.collect::<Vec<_>>().join(","))
-    }
-
-    fn best(accept: &str) -> Result<Self, Problem> {
-        if accept.trim().is_empty() {
-            return Ok(Self::Json);
-        }
-        let mut best: Option<(f32, Self)> = None;
-        for part in accept.split(',') {
-            let mut parameters = part.split(';').map(str::trim);
-            let range = parameters.next().unwrap_or_default().to_ascii_lowercase();
-            let q = parameters.find_map(|p| p.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
-            let fits = |media: &str| match range.strip_suffix("/*") {
-                Some("*") => true,
-                Some(kind) => media.starts_with(kind) && media[kind.len()..].starts_with('/'),
-                None => media == range,
-            };
-            let found = Self::ALL.iter().find(|(_, media)| fits(media)).map(|(format, _)| *format);
-            if let Some(format) = found
-                && q > best.map_or(0.0, |(q, _)| q)
-            {
-                best = Some((q, format));
-            }
-        }
-        best.map(|(_, format)| format).ok_or_else(|| {
+        accepted(req.headers(), &Self::ALL).ok_or_else(|| {
             let all = Self::ALL.map(|(_, media)| media).join(", ");
             Problem::new(Code::NotAcceptable, format!("Rows can be had as {all}."))
         })
@@ -136,25 +110,27 @@ pub(super) struct Rows {
     /// The columns, in order.
     columns: Vec<ColumnView>,
     /// The rows, each an array of values in column order. Decimals are text, so that no digit is
-    /// lost.
+    /// lost; floats that JSON cannot write are the texts `NaN`, `Infinity` and `-Infinity`. A value
+    /// that is missing is null.
     #[schema(value_type = Vec<Vec<Object>>)]
-    rows: Vec<Vec<Value>>,
+    #[serde(serialize_with = "rows")]
+    rows: Arc<Answer>,
     /// How many rows.
     row_count: u64,
     /// Whether a limit cut rows off.
     truncated: bool,
 }
 
-impl Rows {
-    fn of(answer: &Answer) -> Result<Self, EncodeError> {
+/// Straight from the answer into the body.
+fn rows<S: Serializer>(answer: &Answer, serializer: S) -> Result<S::Ok, S::Error> {
+    answer.json_rows().serialize(serializer)
+}
+
+impl From<Arc<Answer>> for Rows {
+    fn from(answer: Arc<Answer>) -> Self {
         let columns =
             answer.columns().into_iter().map(|c| ColumnView { name: c.name, data_type: c.data_type });
-        Ok(Self {
-            columns: columns.collect(),
-            rows: answer.to_json_rows()?,
-            row_count: answer.rows,
-            truncated: answer.truncated,
-        })
+        Self { columns: columns.collect(), row_count: answer.rows, truncated: answer.truncated, rows: answer }
     }
 }
 
@@ -187,10 +163,7 @@ pub(super) async fn respond<T: Serialize>(
     let body = tokio::task::spawn_blocking(move || -> Result<Bytes, Problem> {
         let failed = |e: EncodeError| Problem::internal(e);
         Ok(match format {
-            Format::Json => {
-                let rows = Rows::of(&shared).map_err(failed)?;
-                serde_json::to_vec(&json(rows)).map_err(Problem::internal)?
-            }
+            Format::Json => serde_json::to_vec(&json(shared.into())).map_err(Problem::internal)?,
             Format::Csv => shared.to_csv().map_err(failed)?,
             Format::Parquet => shared.to_parquet().map_err(failed)?,
             Format::Arrow => shared.to_arrow_stream().map_err(failed)?,
@@ -214,26 +187,4 @@ pub(super) fn cache_header(response: &mut HttpResponse, tier: Option<u8>) {
         Some(_) => HeaderValue::from_static("hit"),
     };
     response.headers_mut().insert(CACHE, value);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn best(accept: &str) -> Option<Format> {
-        Format::best(accept).ok()
-    }
-
-    #[test]
-    fn the_form_is_negotiated() {
-        assert_eq!(best(""), Some(Format::Json));
-        assert_eq!(best("*/*"), Some(Format::Json));
-        assert_eq!(best("text/csv"), Some(Format::Csv));
-        assert_eq!(best("application/json;q=0.5, text/csv"), Some(Format::Csv));
-        assert_eq!(best("text/html, application/vnd.apache.parquet;q=0.9"), Some(Format::Parquet));
-        assert_eq!(best("application/vnd.apache.arrow.stream"), Some(Format::Arrow));
-        assert_eq!(best("text/*"), Some(Format::Csv));
-        assert_eq!(best("text/html"), None);
-        assert_eq!(best("text/csv;q=0"), None);
-    }
 }

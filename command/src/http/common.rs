@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use weir_infra::http::{Code, MinPosition, Problem};
 
-use crate::app::App;
+use crate::{app::App, directory::Directory};
 
 /// How long a request waits for the position that it asks for.
 const FRESH: Duration = Duration::from_secs(5);
@@ -20,10 +20,15 @@ const LONGEST_WAIT: u64 = 60;
 
 /// Waits until the directory is where the caller wants it.
 pub(super) async fn fresh(app: &App, position: MinPosition) -> Result<(), Problem> {
+    reached(app.directory(), position).await
+}
+
+/// The same for those who have no [`App`].
+pub(super) async fn reached(directory: &Directory, position: MinPosition) -> Result<(), Problem> {
     match position.0 {
-        Some(position) if !app.directory().wait_for(position, FRESH).await => {
+        Some(position) if !directory.wait_for(position, FRESH).await => {
             let detail = format!("Position {position} has not been reached yet. Try again in a moment.");
-            Err(Problem::new(Code::NotCaughtUp, detail).retry_after(Duration::from_secs(1)))
+            Err(Problem::new(Code::PositionNotReached, detail).retry_after(Duration::from_secs(1)))
         }
         _ => Ok(()),
     }

@@ -9,6 +9,7 @@ pub mod auth;
 mod common;
 pub mod datasets;
 pub mod queries;
+mod read;
 pub mod visualizations;
 pub mod workspaces;
 
@@ -23,7 +24,8 @@ use crate::{accounts::Accounts, app::App};
 /// and the idempotency middleware inside of that. So that a caller who goes away cancels what is
 /// asked for, the server is told `h1_allow_half_closed(false)`.
 pub fn routes(cfg: &mut web::ServiceConfig, app: App, accounts: Accounts) {
-    cfg.app_data(web::Data::new(app))
+    cfg.app_data(web::Data::new(app.directory().clone()))
+        .app_data(web::Data::new(app))
         .app_data(web::Data::new(accounts))
         .configure(auth::routes)
         .configure(api_keys::routes)

@@ -5,12 +5,16 @@
 //! over. That a file is read twice does no harm: the outcome that is written first counts, since
 //! the dataset's own rules decide which is, and the other's table is removed.
 //!
-//! A file at fault is rejected at once. Where the machine is at fault (or the worker dies), the
-//! file is tried again after a growing pause, a bounded number of times; then it is rejected too,
-//! so that nobody waits for ever.
+//! A file at fault is rejected at once. Where the machine is at fault, the file is tried again after
+//! a growing pause, a bounded number of times; then it is rejected too, so that nobody waits in
+//! vain. A worker that is told to stop hands back what it is at, and one that loses the event log
+//! starts over: neither is the file's fault, so neither counts as a try. What counts at last is how
+//! often a file was handed out at all, since one that takes the process down with it leaves no
+//! other trace.
 
 use std::{
-    sync::Arc,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -28,7 +32,8 @@ use weir_engine::{
     csv::{self, IngestError},
 };
 use weir_events::{
-    Actor, DatasetId, Event, EventLog, Headers, Position, Recorded, Stored, WorkspaceId, dataset,
+    Actor, AppendError, DatasetId, DecodeError, Event, EventLog, Headers, Position, Recorded, Stored,
+    WorkspaceId, dataset, envelope::header,
 };
 use weir_infra::{
     blob::Blobs,
@@ -37,7 +42,7 @@ use weir_infra::{
 };
 
 use crate::{
-    app::Executor,
+    app::{Error, Executor},
     domain::{
         Ctx, Decider,
         ctx::Seed,
@@ -49,12 +54,17 @@ use crate::{
 const POLL: Duration = Duration::from_secs(20);
 /// How long to wait before asking a server that failed again.
 const AWAY: Duration = Duration::from_secs(1);
+/// Files whose failures are remembered.
+const REMEMBERED: usize = 10_000;
+/// What the types of events with a file begin with, whatever their version.
+const UPLOADS: [&str; 2] = ["weir.dataset.uploaded.", "weir.dataset.reread."];
 
 weir_infra::metrics! {
     /// What the ingest worker does.
     pub struct Metrics in "ingest" {
         /// Files that were read, by outcome: `ingested`, `rejected`, `retried`, `given_up`, `settled`
-        /// (another worker was first).
+        /// (another worker was first), `handed_back` (the worker was told to stop), `unreadable` (an
+        /// upload that only a newer release can read).
         pub files_total: IntCounterVec["outcome"],
         /// Rows that were read.
         pub rows_total: IntCounter,
@@ -76,8 +86,10 @@ pub struct Options {
     pub parallel: usize,
     /// How long a worker may be silent before its file goes to another. 30 s.
     pub silence: Duration,
-    /// How often a file is tried before it is rejected. 5.
+    /// How often reading a file may fail before it is rejected. 5.
     pub tries: u32,
+    /// How often a file is handed to a worker before it is rejected, whatever became of it. 100.
+    pub deliveries: u32,
     /// The pause after the first failed try; each further one is four times as long. 1 s.
     pub pause: Duration,
 }
@@ -89,6 +101,7 @@ impl Default for Options {
             parallel: 2,
             silence: Duration::from_secs(30),
             tries: 5,
+            deliveries: 100,
             pause: Duration::from_secs(1),
         }
     }
@@ -115,6 +128,8 @@ pub struct Worker {
     engine: Engine,
     options: Options,
     metrics: Metrics,
+    /// How often reading failed here, by the upload's position, for those that wait for another try.
+    failures: Arc<Mutex<HashMap<u64, u32>>>,
 }
 
 impl std::fmt::Debug for Worker {
@@ -143,8 +158,18 @@ struct Settled {
 enum Outcome {
     /// It is settled, whoever did it.
     Done(&'static str),
-    /// Worth another try.
-    Again(String),
+    /// Reading it failed; worth another try.
+    Failed(String),
+    /// The event log is away; this says nothing of the file.
+    Later(String),
+}
+
+/// What an event means to the worker.
+enum Task {
+    Read(Box<Job>),
+    /// An upload, but not in words that this build knows.
+    Unreadable(DecodeError),
+    Nothing,
 }
 
 impl Worker {
@@ -160,27 +185,24 @@ impl Worker {
             engine: adapters.engine,
             options,
             metrics: Metrics::register(registry)?,
+            failures: Arc::default(),
         })
     }
 
-    /// Works until it is told to stop; what it is at then goes to another worker. An outage of the
-    /// log is waited out.
+    /// Works until it is told to stop; what it is at then is handed back, so that another worker, or
+    /// this one after a restart, goes on with it at once. An outage of the log is waited out.
     pub async fn run(self, shutdown: CancellationToken) {
-        let loops = (0..self.options.parallel.max(1)).map(|_| self.clone().take_turns());
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            _ = futures::future::join_all(loops) => {}
-        }
+        let loops = (0..self.options.parallel.max(1)).map(|_| self.clone().take_turns(&shutdown));
+        futures::future::join_all(loops).await;
     }
 
-    async fn take_turns(self) {
-        loop {
-            let error = match self.consumer().await {
-                Ok(consumer) => self.consume(&consumer).await,
-                Err(error) => error,
-            };
-            tracing::warn!(%error, "the ingest worker waits for the event log");
-            tokio::time::sleep(AWAY).await;
+    async fn take_turns(self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            let consumed = async { self.consume(&self.consumer().await?, shutdown).await };
+            if let Err(error) = consumed.await {
+                tracing::warn!(%error, "the ingest worker waits for the event log");
+                shutdown.run_until_cancelled(tokio::time::sleep(AWAY)).await;
+            }
         }
     }
 
@@ -202,43 +224,128 @@ impl Worker {
     }
 
     /// One message at a time: what waits in a buffer would look like a worker that is silent.
-    async fn consume(&self, consumer: &PullConsumer) -> anyhow::Error {
+    async fn consume(
+        &self,
+        consumer: &PullConsumer,
+        shutdown: &CancellationToken,
+    ) -> Result<(), anyhow::Error> {
         loop {
-            let mut batch = match consumer.batch().max_messages(1).expires(POLL).messages().await {
-                Ok(batch) => batch,
-                Err(error) => return error.into(),
-            };
-            match batch.next().await {
-                None => {}
-                Some(Err(error)) => return anyhow::anyhow!(error),
-                Some(Ok(message)) => {
-                    if let Err(error) = self.handle(&message).await {
-                        return error;
-                    }
-                }
+            let mut batch = consumer.batch().max_messages(1).expires(POLL).messages().await?;
+            match shutdown.run_until_cancelled(batch.next()).await {
+                None => return Ok(()),
+                Some(None) => {}
+                Some(Some(Err(error))) => return Err(anyhow::anyhow!(error)),
+                Some(Some(Ok(message))) => self.handle(&message, shutdown).await?,
             }
         }
     }
 
-    async fn handle(&self, message: &Message) -> Result<(), anyhow::Error> {
+    async fn handle(&self, message: &Message, shutdown: &CancellationToken) -> Result<(), anyhow::Error> {
         let info = message.info().map_err(|e| anyhow::anyhow!(e))?;
-        let tries = u32::try_from(info.delivered).unwrap_or(1).max(1);
-        let stored = stored(message, info.stream_sequence);
-        let Some(job) = job(&stored) else { return acked(message, AckKind::Ack).await };
+        let sequence = info.stream_sequence;
+        let deliveries = u32::try_from(info.delivered).unwrap_or(u32::MAX);
+        let job = match task(&stored(message, sequence)) {
+            Task::Read(job) => job,
+            Task::Nothing => return acked(message, AckKind::Ack).await,
+            Task::Unreadable(error) => {
+                tracing::warn!(position = sequence, %error, "an upload waits for a newer ingest worker");
+                self.metrics.files_total.with_label_values(&["unreadable"]).inc();
+                return acked(message, AckKind::Nak(Some(self.options.silence))).await;
+            }
+        };
         let outcome = tokio::select! {
-            outcome = self.work(&job, tries) => outcome,
+            outcome = self.attempt(&job, sequence, deliveries) => outcome,
             error = self.stay_in_touch(message) => return Err(error),
+            () = shutdown.cancelled() => {
+                self.metrics.files_total.with_label_values(&["handed_back"]).inc();
+                acked(message, AckKind::Nak(None)).await?;
+                // The process may end before the connection would send it by itself.
+                tokio::time::timeout(AWAY, self.client.flush()).await??;
+                return Ok(());
+            }
         };
         let (outcome, ack) = match outcome {
             Outcome::Done(outcome) => (outcome, AckKind::Ack),
-            Outcome::Again(error) => {
-                let pause = self.options.pause * 4_u32.saturating_pow(tries.min(6) - 1);
-                tracing::warn!(dataset = %job.dataset, tries, %error, "a file is tried again");
+            Outcome::Failed(error) => {
+                let failures = self.failures_of(sequence);
+                let pause = self.options.pause * 4_u32.saturating_pow(failures.clamp(1, 6) - 1);
+                tracing::warn!(dataset = %job.dataset, failures, %error, "a file is tried again");
                 ("retried", AckKind::Nak(Some(pause)))
+            }
+            Outcome::Later(error) => {
+                tracing::warn!(dataset = %job.dataset, %error, "a file waits for the event log");
+                ("retried", AckKind::Nak(Some(self.options.pause)))
             }
         };
         self.metrics.files_total.with_label_values(&[outcome]).inc();
         acked(message, ack).await
+    }
+
+    /// Reads a file, or gives it up where that failed too often.
+    async fn attempt(&self, job: &Job, sequence: u64, deliveries: u32) -> Outcome {
+        let outcome = if deliveries > self.options.deliveries {
+            Outcome::Failed(format!("it was handed out {deliveries} times"))
+        } else {
+            self.work(job).await
+        };
+        let outcome = match outcome {
+            Outcome::Failed(error) => {
+                let failures = self.failed(sequence);
+                if failures < self.options.tries && deliveries <= self.options.deliveries {
+                    return Outcome::Failed(error);
+                }
+                tracing::warn!(dataset = %job.dataset, failures, deliveries, %error, "a file is given up");
+                self.give_up(job).await
+            }
+            outcome => outcome,
+        };
+        if let Outcome::Done(_) = outcome {
+            self.all_failures().remove(&sequence);
+        }
+        outcome
+    }
+
+    fn all_failures(&self) -> MutexGuard<'_, HashMap<u64, u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failures_of(&self, sequence: u64) -> u32 {
+        self.all_failures().get(&sequence).copied().unwrap_or_default()
+    }
+
+    /// Counts a failure.
+    fn failed(&self, sequence: u64) -> u32 {
+        let mut all = self.all_failures();
+        // Those that another process settled are never taken out one by one.
+        if all.len() >= REMEMBERED {
+            all.clear();
+        }
+        let failures = all.entry(sequence).or_default();
+        *failures += 1;
+        *failures
+    }
+
+    async fn give_up(&self, job: &Job) -> Outcome {
+        // Whoever was first may have settled it meanwhile.
+        match self.settled(job).await {
+            Ok(Some(done)) => return done,
+            Ok(None) => {}
+            Err(error) => return Outcome::Later(error),
+        }
+        let reason = rejected(
+            job.version,
+            "ingest_failed",
+            "The file could not be processed, though it was tried several times. Upload it again later."
+                .to_owned(),
+        );
+        self.reject(job, reason, "given_up").await
+    }
+
+    /// What there was left to do for a version whose outcome is known, done.
+    async fn settled(&self, job: &Job) -> Result<Option<Outcome>, String> {
+        let Some(settled) = self.outcome(job).await? else { return Ok(None) };
+        self.sweep(job, &settled).await;
+        Ok(Some(Outcome::Done("settled")))
     }
 
     /// Says again and again that the file is being read; ends only when it cannot.
@@ -251,24 +358,12 @@ impl Worker {
         }
     }
 
-    async fn work(&self, job: &Job, tries: u32) -> Outcome {
+    async fn work(&self, job: &Job) -> Outcome {
         let version = job.version;
-        match self.outcome(job).await {
-            Ok(Some(settled)) => {
-                self.sweep(job, &settled).await;
-                return Outcome::Done("settled");
-            }
+        match self.settled(job).await {
+            Ok(Some(done)) => return done,
             Ok(None) => {}
-            Err(error) => return Outcome::Again(error),
-        }
-        if tries > self.options.tries {
-            let reason = rejected(
-                version,
-                "ingest_failed",
-                "The file could not be processed, though it was tried several times. Upload it again later."
-                    .to_owned(),
-            );
-            return self.reject(job, reason, "given_up").await;
+            Err(error) => return Outcome::Later(error),
         }
         let table = format!("tables/{}/{}/{version}-{}.parquet", job.workspace, job.dataset, Uuid::now_v7());
         self.metrics.running.inc();
@@ -299,7 +394,7 @@ impl Worker {
                 };
                 self.reject(job, reason, "rejected").await
             }
-            Err(IngestError::Failed(error)) => Outcome::Again(error),
+            Err(IngestError::Failed(error)) => Outcome::Failed(error),
         }
     }
 
@@ -327,7 +422,15 @@ impl Worker {
                 tracing::info!(dataset = %job.dataset, rows, elapsed_ms, counts = done.reply, "a file became a table");
                 self.done(job, if done.reply { "ingested" } else { "settled" }).await
             }
-            Err(error) => Outcome::Again(error.to_string()),
+            // Trying again would make the same table.
+            Err(Error::Append(AppendError::TooLarge { size, limit })) => {
+                let detail = format!(
+                    "The columns and what is missing in them take {size} bytes to describe, of {limit} that \
+                     are possible. Upload it with fewer columns, or with fewer texts that mean 'missing'."
+                );
+                self.reject(job, rejected(job.version, "columns_too_large", detail), "rejected").await
+            }
+            Err(error) => again(error),
         }
     }
 
@@ -339,7 +442,7 @@ impl Worker {
                 tracing::info!(dataset = %job.dataset, code, counts = done.reply, "a file was rejected");
                 self.done(job, if done.reply { outcome } else { "settled" }).await
             }
-            Err(error) => Outcome::Again(error.to_string()),
+            Err(error) => again(error),
         }
     }
 
@@ -421,24 +524,34 @@ fn stored(message: &Message, sequence: u64) -> Stored {
     }
 }
 
-/// The file to read after an event; `None` for any other event, and for one that this build cannot
-/// read: a newer worker's business.
-fn job(stored: &Stored) -> Option<Job> {
+/// A command that was not carried out: because the log was away, or for a reason of its own.
+fn again<E: std::fmt::Display>(error: Error<E>) -> Outcome {
+    match error {
+        Error::Append(AppendError::Unavailable(_)) | Error::Load(_) => Outcome::Later(error.to_string()),
+        error => Outcome::Failed(error.to_string()),
+    }
+}
+
+/// What there is to do after an event. An upload that this build cannot read is a newer worker's
+/// business, so it is not taken away from it; any other event is nobody's.
+fn task(stored: &Stored) -> Task {
     let recorded = match stored.decode() {
         Ok(recorded) => recorded,
         Err(error) => {
-            tracing::warn!(position = %stored.position, %error, "the ingest worker skips an event");
-            return None;
+            let kind = stored.headers.get(header::TYPE).unwrap_or_default();
+            let upload = UPLOADS.iter().any(|upload| kind.starts_with(upload));
+            return if upload { Task::Unreadable(error) } else { Task::Nothing };
         }
     };
-    let Event::Dataset(event) = &recorded.event else { return None };
+    let Event::Dataset(event) = &recorded.event else { return Task::Nothing };
     let (version, upload, options) = match event {
         dataset::Event::Uploaded(e) => (e.version, e.upload.clone(), e.options.clone()),
         dataset::Event::Reread(e) => (e.version, e.upload.clone(), e.options.clone()),
-        _ => return None,
+        _ => return Task::Nothing,
     };
-    let (workspace, dataset) = (recorded.subject.workspace_id(), recorded.subject.id().parse().ok()?);
-    Some(Job { workspace, dataset, version, upload, options, recorded })
+    let Ok(dataset) = recorded.subject.id().parse() else { return Task::Nothing };
+    let workspace = recorded.subject.workspace_id();
+    Task::Read(Box::new(Job { workspace, dataset, version, upload, options, recorded }))
 }
 
 fn rejected(version: u32, code: &str, detail: String) -> dataset::Rejected {

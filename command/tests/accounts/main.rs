@@ -14,7 +14,7 @@ use weir_command::accounts::Limit;
 use weir_events::{Event, member, workspace};
 use weir_infra::auth::{SessionId, SigningKey};
 
-use world::{AFTER, Answer, As, BEFORE, PASSWORD, Weir, World, bearer, text};
+use world::{AFTER, Answer, As, BEFORE, HELD, PASSWORD, Weir, World, bearer, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn registering_makes_an_account_with_a_personal_workspace() {
@@ -92,7 +92,9 @@ async fn tokens_come_and_go() {
     weir.get(bearer(&other), "/api/v1/me").await.expect(StatusCode::OK);
 
     let logout = json!({"refresh_token": other["refresh_token"]});
-    assert_eq!(weir.post(As::default(), "/api/v1/auth/logout", logout).await.status, StatusCode::NO_CONTENT);
+    let out = weir.post(As::default(), "/api/v1/auth/logout", logout).await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT);
+    assert_eq!(out.headers["weir-position"], "2");
     weir.get(bearer(&other), "/api/v1/me").await.refused(StatusCode::UNAUTHORIZED, "token_revoked");
     weir.refresh(&other["refresh_token"]).await.refused(StatusCode::UNAUTHORIZED, "refresh_token_invalid");
 
@@ -281,6 +283,7 @@ async fn members_have_roles_and_owners_remain() {
     let add = json!({"email": "BOB@example.org", "role": "viewer"});
     let added = weir.post(bearer(&ada), &members, add.clone()).await.expect(StatusCode::CREATED);
     assert_eq!((&added["user_id"], &added["role"]), (&json!(bobs), &json!("viewer")));
+    assert_eq!((&added["email"], &added["name"]), (&json!("BOB@example.org"), &Value::Null));
     weir.post(bearer(&ada), &members, add).await.refused(StatusCode::CONFLICT, "already_member");
     weir.post(bearer(&ada), &members, json!({"email": "bob@example.org", "role": "king"}))
         .await
@@ -292,10 +295,12 @@ async fn members_have_roles_and_owners_remain() {
     rename.refused(StatusCode::FORBIDDEN, "role_too_low");
     let high = weir.post(inside.clone(), "/api/v1/api-keys", json!({"name": "k", "role": "editor"})).await;
     high.refused(StatusCode::FORBIDDEN, "role_too_low");
-    let key = weir
-        .post(inside.clone(), "/api/v1/api-keys", json!({"name": "k", "role": "viewer"}))
-        .await
-        .expect(StatusCode::CREATED);
+    let make_key = async |who| {
+        let body = json!({"name": "k", "role": "viewer"});
+        weir.post(who, "/api/v1/api-keys", body).await.expect(StatusCode::CREATED)
+    };
+    let inside_too = As { workspace: Some(text(&team["id"])), ..bearer(&ada) };
+    let (adas_key, bobs_key) = (make_key(inside_too).await, make_key(inside.clone()).await);
     let list = weir.get(bearer(&bob), &members).await.expect(StatusCode::OK);
     let seen: Vec<_> =
         list["items"].as_array().unwrap().iter().map(|m| (text(&m["email"]), text(&m["role"]))).collect();
@@ -320,15 +325,17 @@ async fn members_have_roles_and_owners_remain() {
     assert_eq!(list["items"].as_array().unwrap().iter().filter(|m| m["role"] == "owner").count(), 1);
 
     // Whoever is the owner now sends the other one away, and with them goes their key.
-    let (owner, leaver, leaver_path) =
-        if a.status == StatusCode::OK { (&ada, &bob, &of_bob) } else { (&bob, &ada, &of_ada) };
+    let (owner, leaver, leaver_path, key) = if a.status == StatusCode::OK {
+        (&ada, &bob, &of_bob, &bobs_key)
+    } else {
+        (&bob, &ada, &of_ada, &adas_key)
+    };
+    let program = As { token: Some(text(&key["key"])), ..As::default() };
+    weir.get(program.clone(), "/api/v1/api-keys").await.expect(StatusCode::OK);
     let removed = weir.send(bearer(owner), Method::DELETE, leaver_path, None).await;
     assert_eq!(removed.status, StatusCode::NO_CONTENT);
     weir.get(bearer(leaver), &path).await.refused(StatusCode::NOT_FOUND, "workspace_not_found");
-    if std::ptr::eq(leaver, &raw const bob) {
-        let program = As { token: Some(text(&key["key"])), ..As::default() };
-        weir.get(program, "/api/v1/api-keys").await.refused(StatusCode::NOT_FOUND, "workspace_not_found");
-    }
+    weir.get(program, "/api/v1/api-keys").await.refused(StatusCode::NOT_FOUND, "workspace_not_found");
     weir.send(bearer(owner), Method::DELETE, leaver_path, None)
         .await
         .refused(StatusCode::NOT_FOUND, "member_not_found");
@@ -340,6 +347,64 @@ async fn members_have_roles_and_owners_remain() {
         .expect(StatusCode::CREATED);
     let evict = weir.send(bearer(&bob), Method::DELETE, &format!("{personal}/{adas}"), None).await;
     evict.refused(StatusCode::CONFLICT, "personal_workspace");
+    weir.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_an_account_cannot_be_found_out_by_trying() {
+    let mut world = World::new().await;
+    world.options.per_account = Limit { attempts: 3, window: Duration::from_secs(3600) };
+    let weir = world.start().await;
+    let (ada, bob) = (weir.register("ada@example.org").await, weir.register("bob@example.org").await);
+    let probe = async |who, n: u32| {
+        let members = format!("/api/v1/workspaces/{}/members", text(&ada["workspace"]["id"]));
+        weir.post(who, &members, json!({"email": format!("{n}@example.org"), "role": "viewer"})).await
+    };
+    for n in 0..3 {
+        probe(bearer(&ada), n).await.refused(StatusCode::NOT_FOUND, "user_not_found");
+    }
+    let other = As { address: Some("192.0.2.7"), ..bearer(&ada) };
+    probe(other, 3).await.refused(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts");
+    // It is of no use to someone else.
+    let members = format!("/api/v1/workspaces/{}/members", text(&bob["workspace"]["id"]));
+    let add = json!({"email": "ada@example.org", "role": "viewer"});
+    weir.post(bearer(&bob), &members, add).await.expect(StatusCode::CREATED);
+    weir.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refresh_tokens_that_are_over_go() {
+    let world = World::new().await;
+    let weir = world.start().await;
+    let mut session = weir.register("ada@example.org").await;
+    for _ in 0..3 {
+        session = weir.refresh(&session["refresh_token"]).await.expect(StatusCode::OK);
+    }
+    let client = world.database.pool().get().await.unwrap();
+    let over =
+        "UPDATE accounts.refresh_tokens SET expires_at = now() - interval '1 s' WHERE used_at IS NOT NULL";
+    assert_eq!(client.execute(over, &[]).await.unwrap(), 3);
+    weir.refresh(&session["refresh_token"]).await.expect(StatusCode::OK);
+    let left = client.query_one("SELECT count(*) FROM accounts.refresh_tokens", &[]).await.unwrap();
+    assert_eq!(left.get::<_, i64>(0), 2, "the one that was just used, and its successor");
+    weir.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_does_not_bring_a_deleted_api_key_back() {
+    let world = World::new().await;
+    let weir = world.start().await;
+    let ada = weir.register("ada@example.org").await;
+    let make = async || {
+        let who = As { key: Some("k"), ..bearer(&ada) };
+        weir.post(who, "/api/v1/api-keys", json!({"name": "k", "role": "owner"})).await
+    };
+    let key = make().await.expect(StatusCode::CREATED);
+    weir.send(bearer(&ada), Method::DELETE, &format!("/api/v1/api-keys/{}", text(&key["id"])), None).await;
+    // The first answer is not kept any more.
+    let jetstream = async_nats::jetstream::new(world.nats.client().await);
+    jetstream.get_stream("KV_WEIR_REPLIES").await.unwrap().purge().await.unwrap();
+    make().await.refused(StatusCode::NOT_FOUND, "api_key_not_found");
     weir.stop().await;
 }
 
@@ -380,6 +445,70 @@ async fn a_registration_that_broke_off_is_completed() {
         .await
         .refused(StatusCode::CONFLICT, "email_taken");
     assert_eq!(weir.events().await.len(), 4);
+    weir.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_registrations_at_once_one_makes_the_account() {
+    let world = World::new().await;
+    let weir = world.start().await;
+    let register = async |key, email: &str| {
+        let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
+        weir.post(As { key, ..As::default() }, "/api/v1/auth/register", body).await
+    };
+    let count = |answers: &[Answer], status| answers.iter().filter(|a| a.status == status).count();
+
+    // While the first one is between row and events, the second one comes and completes it.
+    weir.failure.store(HELD, Ordering::SeqCst);
+    let second = async {
+        weir.gate.arrived().await;
+        let second = register(None, "ada@example.org").await;
+        weir.gate.open();
+        second
+    };
+    let (first, second) = tokio::join!(register(None, "ada@example.org"), second);
+    second.expect(StatusCode::CREATED);
+    first.refused(StatusCode::CONFLICT, "email_taken");
+    assert_eq!(weir.events().await.len(), 2);
+
+    // A keyed one is completed by its own repetition only, since that gets its answer.
+    weir.failure.store(HELD, Ordering::SeqCst);
+    let others = async {
+        weir.gate.arrived().await;
+        let others =
+            [register(None, "bob@example.org").await, register(Some("other"), "bob@example.org").await];
+        let again = register(Some("k"), "bob@example.org").await;
+        weir.gate.open();
+        (others, again)
+    };
+    let (first, (others, again)) = tokio::join!(register(Some("k"), "bob@example.org"), others);
+    for other in others {
+        other.refused(StatusCode::CONFLICT, "email_taken");
+    }
+    again.refused(StatusCode::CONFLICT, "request_in_progress");
+    let first = first.expect(StatusCode::CREATED);
+    let again = register(Some("k"), "bob@example.org").await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.expect(StatusCode::CREATED), first);
+    assert_eq!(weir.events().await.len(), 4);
+
+    // Many, however they meet.
+    for key in [None, Some("crowd")] {
+        let email = format!("{}@example.org", key.unwrap_or("many"));
+        let answers = futures::future::join_all((0..20).map(|_| register(key, &email))).await;
+        let made = count(&answers, StatusCode::CREATED);
+        assert_eq!(made + count(&answers, StatusCode::CONFLICT), 20);
+        let replayed = answers.iter().filter(|a| a.headers.contains_key("idempotency-replayed")).count();
+        assert_eq!(made - replayed, 1, "{key:?}");
+        assert!(key.is_some() || replayed == 0);
+        let users: std::collections::HashSet<_> = answers
+            .iter()
+            .filter(|a| a.status == StatusCode::CREATED)
+            .map(|a| text(&a.body["user"]["id"]))
+            .collect();
+        assert_eq!(users.len(), 1);
+    }
+    assert_eq!(weir.events().await.len(), 8);
     weir.stop().await;
 }
 
@@ -477,9 +606,29 @@ async fn lists_come_in_pages() {
         cursor = format!("&cursor={next}");
     }
     assert_eq!(names, ["Personal", "d", "c", "b", "a"]);
-    for bad in ["limit=0", "limit=201", "sort=shoe", "cursor=x", "fields="] {
-        let answer = weir.get(bearer(&ada), &format!("/api/v1/workspaces?{bad}")).await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+    let workspace = text(&ada["workspace"]["id"]);
+    for path in ["workspaces", "api-keys", &format!("workspaces/{workspace}/members")] {
+        for bad in [
+            "limit=0",
+            "limit=201",
+            "limit=1&limit=2",
+            "sort=shoe",
+            "cursor=x",
+            "fields=",
+            "fields=shoe",
+            "colour=red",
+        ] {
+            let answer = weir.get(bearer(&ada), &format!("/api/v1/{path}?{bad}")).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}?{bad}");
+        }
     }
+    for path in ["me", &format!("workspaces/{workspace}")] {
+        for bad in ["limit=1", "fields=shoe", "colour=red"] {
+            let answer = weir.get(bearer(&ada), &format!("/api/v1/{path}?{bad}")).await;
+            answer.refused(StatusCode::UNPROCESSABLE_ENTITY, "invalid_parameter");
+        }
+    }
+    let me = weir.get(bearer(&ada), "/api/v1/me?fields=user.name").await.expect(StatusCode::OK);
+    assert_eq!(me, json!({"user": {"name": "Ada"}}));
     weir.stop().await;
 }

@@ -18,6 +18,7 @@ use chrono::Utc;
 use futures::stream::BoxStream;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use weir_command::{
     accounts::{Accounts, Hashing, Options},
     app::Executor,
@@ -45,12 +46,42 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 struct Fragile {
     log: JetStreamLog,
     next: Arc<AtomicU8>,
+    gate: Arc<Gate>,
+}
+
+/// Where an append waits that is held up.
+pub(crate) struct Gate {
+    arrived: Semaphore,
+    open: Semaphore,
+}
+
+impl Gate {
+    fn new() -> Self {
+        Self { arrived: Semaphore::new(0), open: Semaphore::new(0) }
+    }
+
+    /// Waits until one waits there.
+    pub(crate) async fn arrived(&self) {
+        self.arrived.acquire().await.unwrap().forget();
+    }
+
+    /// Lets it through.
+    pub(crate) fn open(&self) {
+        self.open.add_permits(1);
+    }
+
+    async fn pass(&self) {
+        self.arrived.add_permits(1);
+        self.open.acquire().await.unwrap().forget();
+    }
 }
 
 /// The next append does not get there.
 pub(crate) const BEFORE: u8 = 1;
 /// The next append gets there and its answer does not come back.
 pub(crate) const AFTER: u8 = 2;
+/// The next append waits at the gate.
+pub(crate) const HELD: u8 = 3;
 
 #[async_trait]
 impl EventLog for Fragile {
@@ -60,6 +91,10 @@ impl EventLog for Fragile {
             AFTER => {
                 self.log.append(commit).await?;
                 Err(AppendError::Unavailable("lost on the way back".to_owned()))
+            }
+            HELD => {
+                self.gate.pass().await;
+                self.log.append(commit).await
             }
             _ => self.log.append(commit).await,
         }
@@ -98,8 +133,9 @@ impl World {
     pub(crate) async fn start(&self) -> Weir {
         let client = self.nats.client().await;
         let log = JetStreamLog::connect(client.clone(), log::Options::default()).await.unwrap();
-        let failure = Arc::new(AtomicU8::new(0));
-        let log: Arc<dyn EventLog> = Arc::new(Fragile { log, next: Arc::clone(&failure) });
+        let (failure, gate) = (Arc::new(AtomicU8::new(0)), Arc::new(Gate::new()));
+        let log: Arc<dyn EventLog> =
+            Arc::new(Fragile { log, next: Arc::clone(&failure), gate: Arc::clone(&gate) });
         let directory = Directory::start(&*log).await.unwrap();
         let pool = self.database.pool().clone();
         let revocations = Revocations::new();
@@ -114,13 +150,14 @@ impl World {
         let accounts = Accounts::new(
             pool,
             Executor::new(Arc::clone(&log)),
-            Arc::new(directory),
+            Arc::new(directory.clone()),
             authenticator.clone(),
             &self.key,
             self.options.clone(),
         );
         let (accounts, authenticator, replies) =
             (Data::new(accounts), Data::new(authenticator), Data::new(replies));
+        let directory = Data::new(directory);
         let server = HttpServer::new(move || {
             App::new()
                 .wrap(from_fn(guard))
@@ -128,6 +165,7 @@ impl World {
                 .app_data(accounts.clone())
                 .app_data(authenticator.clone())
                 .app_data(replies.clone())
+                .app_data(directory.clone())
                 .configure(http::auth::routes)
                 .configure(http::api_keys::routes)
                 .configure(http::workspaces::routes)
@@ -141,7 +179,7 @@ impl World {
         let server = server.run();
         let handle = server.handle();
         tokio::spawn(server);
-        Weir { url, handle, failure, log, revocations, http: Client::new() }
+        Weir { url, handle, failure, gate, log, revocations, http: Client::new() }
     }
 }
 
@@ -149,6 +187,7 @@ pub(crate) struct Weir {
     url: String,
     handle: ServerHandle,
     pub(crate) failure: Arc<AtomicU8>,
+    pub(crate) gate: Arc<Gate>,
     log: Arc<dyn EventLog>,
     pub(crate) revocations: Revocations,
     http: Client,

@@ -1,5 +1,6 @@
 //! From a file to a chart, as people go.
 
+use object_store::ObjectStoreExt;
 use reqwest::{Method, StatusCode, multipart};
 use serde_json::json;
 use weir_command::Config;
@@ -70,7 +71,8 @@ async fn from_a_file_to_a_chart() {
     let body = json!({"name": "Delay by carrier", "run_id": second.text("run_id"), "chart": chart});
     let drawn = ada.post("visualizations", body.clone()).await.ok();
     assert_eq!(drawn.status, StatusCode::CREATED);
-    assert_eq!(drawn.body["spec"]["mark"], drawn.body["spec"]["mark"]);
+    assert_eq!(drawn.body["spec"]["mark"]["type"], "bar", "{}", drawn.body);
+    assert_eq!(drawn.body["spec"]["encoding"]["y"]["field"], "delay", "{}", drawn.body);
     assert_eq!(drawn.text("query_id"), first.text("query_id"));
     ada.post("visualizations", body).await.refused(409, "name_taken");
     let path = format!("visualizations/{}", drawn.text("id"));
@@ -92,7 +94,10 @@ async fn from_a_file_to_a_chart() {
 
     let suggested = ada.post("visualizations/suggest", json!({"dataset_id": flights.text("id")})).await.ok();
     assert!(!suggested.body["items"].as_array().unwrap().is_empty(), "{}", suggested.body);
+    // Only the answers of runs are kept.
+    assert_eq!(world.files("results"), 1);
     let suggested = ada.post("visualizations/suggest", json!({"sql": JOIN})).await.ok();
+    assert_eq!(world.files("results"), 1);
     assert!(suggested.body["items"][0]["spec"].is_object(), "{}", suggested.body);
 }
 
@@ -110,6 +115,10 @@ async fn a_dataset_is_renamed_described_deleted_and_restored() {
     assert_eq!((&preview.body["total_rows"], &preview.body["truncated"]), (&json!(5), &json!(true)));
     let file = ada.get(&format!("{path}/download")).await.ok();
     assert_eq!(file.body.as_str().unwrap(), FLIGHTS);
+    let flights = weir_events::DatasetId(flights.text("id").parse().unwrap());
+    let blob = weir.app.directory().dataset(ada.workspace, flights).unwrap().upload.blob;
+    weir.blobs.delete(&object_store::path::Path::parse(&blob).unwrap()).await.unwrap();
+    ada.get(&format!("{path}/download")).await.refused(410, "file_gone");
     assert!(file.header("content-disposition").starts_with("attachment"), "{:?}", file.headers);
 
     ada.send(Method::PATCH, &path, json!({"name": "FLIGHTS"})).await.ok();

@@ -59,6 +59,82 @@ async fn a_file_whose_worker_dies_is_read_by_another() {
 }
 
 #[tokio::test]
+async fn a_worker_that_is_stopped_hands_its_file_back_at_once() {
+    let world = World::new().await;
+    let weir = world.start(Config::default()).await;
+    let ada = weir.someone();
+    let mut large = String::from("n,square,text\n");
+    for n in 0..700_000_u64 {
+        large.push_str(&format!("{n},{},text of row {n}\n", n * n));
+    }
+    let id = accepted(&ada, "large", large).await;
+    // Nobody would miss the worker for an hour, and nothing may fail.
+    let options = || ingest::Options {
+        silence: SECOND * 3600,
+        tries: 1,
+        pause: SECOND * 3600,
+        ..ingest::Options::default()
+    };
+    for _ in 0..3 {
+        let worker = weir.worker_with(options());
+        until("the worker has the file", async || weir.in_hand().await == 1).await;
+        worker.stop().await;
+    }
+    assert_eq!(outcomes(&weir, &ada, id).await, [], "it was stopped in the middle");
+    let _last = weir.worker_with(options());
+    let dataset = weir.app.directory().settled(ada.workspace, id, SECOND * 30).await.unwrap();
+    assert_eq!(dataset.status(), Status::Ready);
+    until("no half-made table is left", async || world.files("tables") == 1).await;
+}
+
+#[tokio::test]
+async fn an_upload_of_a_newer_release_waits_for_a_newer_worker() {
+    let world = World::new().await;
+    let weir = world.start(Config::default()).await;
+    let ada = weir.someone();
+    let _worker = weir.worker_with(impatient());
+    let jetstream = async_nats::jetstream::new(weir.client.clone());
+    for kind in ["weir.dataset.uploaded.v99", "weir.dataset.sung.v1"] {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("ce-type", kind);
+        headers.insert("ce-specversion", "1.0");
+        let subject = format!("weir.{}.dataset.{}", ada.workspace, uuid::Uuid::now_v7());
+        jetstream.publish_with_headers(subject, headers, "{}".into()).await.unwrap().await.unwrap();
+    }
+    // Others do not wait behind it, and it is not lost.
+    ada.ready("flights", "a\n1\n").await;
+    until("only the new upload waits", async || weir.in_hand().await == 1).await;
+    let redelivered = async || {
+        let stream = jetstream.get_stream_no_info(weir_infra::log::STREAM).await.unwrap();
+        stream.consumer_info("ingest").await.unwrap().num_redelivered
+    };
+    until("it is offered again", async || redelivered().await == 1).await;
+}
+
+#[tokio::test]
+async fn columns_that_no_event_can_describe_are_refused_at_once() {
+    let world = World::new().await;
+    let weir = world.start(Config::default()).await;
+    let ada = weir.someone();
+    // Each column is described with the texts that were missing values in it.
+    let markers: Vec<String> = (0..25).map(|n| format!("{n:x<100}")).collect();
+    let names: Vec<String> = (0..2_000).map(|n| format!("c{n}")).collect();
+    let mut rows = vec![names.join(","), vec!["1"; names.len()].join(",")];
+    rows.extend(markers.iter().map(|marker| vec![marker.as_str(); names.len()].join(",")));
+    let options = serde_json::json!({ "missing": markers }).to_string();
+    let query = [("name", "wide"), ("options", &options)];
+    let query = reqwest::Url::parse_with_params("http://weir/", query).unwrap().query().unwrap().to_owned();
+    let upload = ada.request(reqwest::Method::POST, &format!("datasets?{query}"));
+    let upload = upload.header("content-type", "text/csv").body(rows.join("\n"));
+    let answer = Answer::of(upload.send().await.unwrap()).await.ok();
+    let id = DatasetId(answer.text("id").parse().unwrap());
+    let _worker = weir.worker_with(ingest::Options { pause: SECOND * 3600, ..ingest::Options::default() });
+    let dataset = weir.app.directory().settled(ada.workspace, id, SECOND * 30).await.unwrap();
+    assert_eq!(dataset.rejected.unwrap().code, "columns_too_large");
+    until("no table is left", async || world.files("tables") == 0).await;
+}
+
+#[tokio::test]
 async fn several_workers_share_the_files() {
     let world = World::new().await;
     let weir = world.start(Config::default()).await;

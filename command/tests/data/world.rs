@@ -20,7 +20,7 @@ use uuid::Uuid;
 use weir_command::{Adapters, App, Config, Directory, http, process::ingest};
 use weir_engine::Engine;
 use weir_events::{
-    Actor, ApiKeyId, Commit, EventId, EventLog, Metadata, NewEvent, Subject, UserId, WorkspaceId,
+    Actor, ApiKeyId, Commit, Event, EventId, EventLog, Metadata, NewEvent, Subject, UserId, WorkspaceId,
     member::{Added, Role},
 };
 use weir_infra::{
@@ -61,7 +61,7 @@ pub(crate) struct Weir {
     pub(crate) app: App,
     pub(crate) blobs: Blobs,
     engine: Engine,
-    client: async_nats::Client,
+    pub(crate) client: async_nats::Client,
     authenticator: Authenticator,
     handle: ServerHandle,
 }
@@ -77,7 +77,7 @@ pub(crate) struct Someone {
 }
 
 /// A worker that is killed when dropped.
-pub(crate) struct Worker(JoinHandle<()>);
+pub(crate) struct Worker(JoinHandle<()>, CancellationToken);
 
 impl Drop for Worker {
     fn drop(&mut self) {
@@ -90,6 +90,12 @@ impl Worker {
     pub(crate) async fn kill(mut self) {
         self.0.abort();
         assert!((&mut self.0).await.unwrap_err().is_cancelled());
+    }
+
+    /// Is told to stop, and does.
+    pub(crate) async fn stop(mut self) {
+        self.1.cancel();
+        (&mut self.0).await.unwrap();
     }
 }
 
@@ -118,9 +124,10 @@ impl World {
         };
         let app = App::new(adapters, config, &metrics::registry()).unwrap();
         let authenticator =
-            Authenticator::new(&self.key, Arc::new(directory), Arc::new(NoKeys), Revocations::new());
+            Authenticator::new(&self.key, Arc::new(directory.clone()), Arc::new(NoKeys), Revocations::new());
         let replies = ReplyStore::open(client.clone(), &self.key).await.unwrap();
         let data = (Data::new(app.clone()), Data::new(authenticator.clone()), Data::new(replies));
+        let directory = Data::new(directory);
         let server = HttpServer::new(move || {
             Application::new()
                 .wrap(from_fn(guard))
@@ -128,6 +135,7 @@ impl World {
                 .app_data(data.0.clone())
                 .app_data(data.1.clone())
                 .app_data(data.2.clone())
+                .app_data(directory.clone())
                 .configure(http::datasets::routes)
                 .configure(http::queries::routes)
                 .configure(http::visualizations::routes)
@@ -180,18 +188,22 @@ impl Weir {
         Someone { user, workspace, token, url: self.url.clone(), client: Client::new() }
     }
 
-    /// Lets someone into another's workspace.
-    pub(crate) async fn invite(&self, who: &Someone, workspace: WorkspaceId, role: Role) {
+    /// An event that nobody decided on.
+    pub(crate) fn event(&self, subject: Subject, event: impl Into<Event>) -> NewEvent {
         let meta = Metadata {
             id: EventId(Uuid::now_v7()),
             time: Utc::now(),
-            actor: Actor::User(who.user),
+            actor: Actor::System("weir"),
             correlation: Uuid::now_v7(),
             causation: None,
             traceparent: None,
         };
-        let subject = Subject::member(workspace, who.user);
-        let event = NewEvent { subject, meta, event: Added { role }.into() };
+        NewEvent { subject, meta, event: event.into() }
+    }
+
+    /// Lets someone into another's workspace.
+    pub(crate) async fn invite(&self, who: &Someone, workspace: WorkspaceId, role: Role) {
+        let event = self.event(Subject::member(workspace, who.user), Added { role });
         let at = self.log.append(Commit::new().event(event)).await.unwrap();
         assert!(self.app.directory().wait_for(at.last, SECOND).await);
     }
@@ -204,7 +216,8 @@ impl Weir {
             engine: self.engine.clone(),
         };
         let worker = ingest::Worker::new(adapters, options, &metrics::registry()).unwrap();
-        Worker(tokio::spawn(worker.run(CancellationToken::new())))
+        let shutdown = CancellationToken::new();
+        Worker(tokio::spawn(worker.run(shutdown.clone())), shutdown)
     }
 
     pub(crate) fn worker(&self) -> Worker {
@@ -227,7 +240,6 @@ impl Someone {
         self.client.request(method, format!("{}/api/v1/{path}", self.url)).bearer_auth(&self.token)
     }
 
-    /// The same person with another address.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Value) -> Answer {
         Answer::of(self.request(method, path).json(&body).send().await.unwrap()).await
     }

@@ -19,7 +19,7 @@ impl Answer {
     }
 
     /// The same, written as it comes: a missing value is nothing between two commas, an empty text is
-    /// `""`, lists and structs are JSON.
+    /// `""`, floats may be `NaN`, `Infinity` and `-Infinity`, lists and structs are JSON.
     ///
     /// # Errors
     ///

@@ -10,6 +10,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
+use serde::ser::{Error, Serialize, SerializeSeq, Serializer};
 use serde_json::{Map, Value};
 
 use super::{Answer, EncodeError};
@@ -17,7 +18,8 @@ use super::{Answer, EncodeError};
 impl Answer {
     /// The rows, each an array of values in column order.
     ///
-    /// Integers and floats are numbers (`NaN` and infinities are null), decimals are strings so that
+    /// Integers and floats are numbers, save those that JSON cannot write: they are the strings `NaN`,
+    /// `Infinity` and `-Infinity`, since null is a value that is missing. Decimals are strings so that
     /// no digit is lost, dates are `2013-01-31`, timestamps `2013-01-31T05:00:00`, with zone in UTC
     /// with a `Z`; intervals are ISO 8601 durations, binary is base64, lists are arrays, structs objects.
     ///
@@ -39,16 +41,13 @@ impl Answer {
     ///
     /// When a value has no text form or `out` fails.
     pub fn write_json_rows(&self, out: &mut dyn Write) -> Result<(), EncodeError> {
-        let mut first = true;
-        out.write_all(b"[")?;
-        self.each_row(|row| {
-            if !std::mem::take(&mut first) {
-                out.write_all(b",")?;
-            }
-            serde_json::to_writer(&mut *out, row).map_err(|e| EncodeError(e.to_string()))
-        })?;
-        out.write_all(b"]")?;
-        Ok(())
+        serde_json::to_writer(out, &JsonRows(self)).map_err(|e| EncodeError(e.to_string()))
+    }
+
+    /// The same as a part of something larger: they are made one by one while that is written, so
+    /// that they are never all in memory.
+    pub fn json_rows(&self) -> JsonRows<'_> {
+        JsonRows(self)
     }
 
     /// Hands out one row after the other; the row's memory is used again for the next.
@@ -68,6 +67,20 @@ impl Answer {
             }
         }
         Ok(())
+    }
+}
+
+/// The rows of an answer as a list of lists.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonRows<'a>(&'a Answer);
+
+impl Serialize for JsonRows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rows = serializer.serialize_seq(usize::try_from(self.0.rows).ok())?;
+        self.0
+            .each_row(|row| rows.serialize_element(row).map_err(|e| EncodeError(e.to_string())))
+            .map_err(S::Error::custom)?;
+        rows.end()
     }
 }
 
@@ -102,13 +115,14 @@ fn not_null(array: &ArrayRef) -> Result<Encoder<'_>, EncodeError> {
         DataType::Float16 | DataType::Float32 => {
             let text = text(array)?;
             Box::new(move |i| {
-                let number: Option<f64> = text(i)?.parse().ok();
-                Ok(number.map_or(Value::Null, Value::from))
+                let text = text(i)?;
+                let number = text.parse().map_err(|_| EncodeError(format!("{text:?} is no number")))?;
+                Ok(float(number))
             })
         }
         DataType::Float64 => {
             let values = array.as_primitive::<Float64Type>().clone();
-            Box::new(move |i| Ok(Value::from(values.value(i))))
+            Box::new(move |i| Ok(float(values.value(i))))
         }
         DataType::Utf8 => {
             let values: StringArray = array.as_string().clone();
@@ -147,6 +161,17 @@ fn not_null(array: &ArrayRef) -> Result<Encoder<'_>, EncodeError> {
             Box::new(move |i| Ok(Value::from(text(i)?)))
         }
     })
+}
+
+/// A number where it is one. The others go by the names that JavaScript, Python and most languages
+/// read back as what they are.
+fn float(number: f64) -> Value {
+    match number {
+        n if n.is_nan() => Value::from("NaN"),
+        f64::INFINITY => Value::from("Infinity"),
+        f64::NEG_INFINITY => Value::from("-Infinity"),
+        n => Value::from(n),
+    }
 }
 
 fn list(values: &ArrayRef) -> Result<Value, EncodeError> {

@@ -11,6 +11,8 @@ mod arrow;
 mod csv;
 mod json;
 
+pub use json::JsonRows;
+
 /// The rows that answer a query, bounded by its limits.
 #[derive(Debug, Clone)]
 pub struct Answer {

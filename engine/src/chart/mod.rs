@@ -61,6 +61,9 @@ pub struct ChartError {
 pub struct SpecError {
     /// A JSON pointer into the specification.
     pub path: String,
+    /// A stable code: `not_vega_lite`, `too_large`, `foreign_data` for data that are not the query's,
+    /// or `not_allowed` for what is Vega-Lite and would be fetched from elsewhere.
+    pub code: &'static str,
     /// A sentence for people.
     pub detail: String,
 }

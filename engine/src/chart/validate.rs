@@ -13,14 +13,20 @@ use super::SpecError;
 /// The schema as its makers publish it, compressed.
 const SCHEMA_GZ: &[u8] = include_bytes!("../../assets/vega-lite-v6.schema.json.gz");
 
-/// A specification's values, counted one by one; charts with data written into them are larger.
+/// A specification's values, counted one by one.
 const MAX_VALUES: usize = 20_000;
 const MAX_DEPTH: usize = 32;
 const MAX_ERRORS: usize = 20;
 
-/// Checks a specification against the Vega-Lite schema and our own rules: bounded size, and nothing
-/// in it makes a browser fetch from elsewhere, since a chart's data are its query's answer. `data` may be
-/// left out; it stands for the named data set `rows` then.
+const NOT_VEGA_LITE: &str = "not_vega_lite";
+const TOO_LARGE: &str = "too_large";
+const FOREIGN: &str = "foreign_data";
+const NOT_ALLOWED: &str = "not_allowed";
+
+/// Checks a specification against the Vega-Lite schema and our own rules: bounded size, and all data
+/// are the query's answer, so that a chart shows what its query says and makes no browser fetch from
+/// elsewhere. That answer is the named data set `rows`; `data` may be left out and stands for it then.
+/// A view that draws no data at all, such as a rule at a fixed height, has `null` there.
 ///
 /// The first call of a process compiles the schema, which takes a good part of a second.
 ///
@@ -31,16 +37,20 @@ pub fn validate_spec(spec: &Value) -> Result<(), Vec<SpecError>> {
     let mut errors = Vec::new();
     measure(spec)?;
     if !spec.is_object() {
-        return Err(vec![error("", "A specification is a JSON object.")]);
+        return Err(vec![error("", NOT_VEGA_LITE, "A specification is a JSON object.")]);
     }
     if let Some(schema) = spec.get("$schema") {
         let known = |s: &str| s.contains("vega-lite/v6") || s.contains("vega-lite/v5");
         if !schema.as_str().is_some_and(known) {
-            errors.push(error("/$schema", "Only Vega-Lite specifications, version 6, can be shown."));
+            errors.push(error(
+                "/$schema",
+                NOT_VEGA_LITE,
+                "Only Vega-Lite specifications, version 6, can be shown.",
+            ));
             return Err(errors);
         }
     }
-    outside(spec, &mut String::new(), &mut errors);
+    foreign(spec, &mut String::new(), &mut errors);
     // The grammar wants data named, and here they can only be the query's.
     let mut whole = spec.clone();
     if whole.get("data").is_none() {
@@ -58,7 +68,7 @@ pub fn validate_spec(spec: &Value) -> Result<(), Vec<SpecError>> {
         Ok(_) => {}
         Err(reason) => {
             tracing::error!(%reason, "the Vega-Lite schema could not be compiled");
-            errors.push(error("", "Specifications cannot be checked at the moment."));
+            errors.push(error("", NOT_VEGA_LITE, "Specifications cannot be checked at the moment."));
         }
     }
     errors.dedup();
@@ -77,8 +87,8 @@ fn validator() -> Result<&'static Validator, &'static str> {
     VALIDATOR.get_or_init(compile).as_ref().map_err(String::as_str)
 }
 
-fn error(path: &str, detail: impl Into<String>) -> SpecError {
-    SpecError { path: path.to_owned(), detail: detail.into() }
+fn error(path: &str, code: &'static str, detail: impl Into<String>) -> SpecError {
+    SpecError { path: path.to_owned(), code, detail: detail.into() }
 }
 
 /// Bounds a specification before anything walks over it by recursion.
@@ -88,11 +98,12 @@ fn measure(spec: &Value) -> Result<(), Vec<SpecError>> {
     while let Some((value, depth)) = open.pop() {
         values += 1;
         if depth > MAX_DEPTH {
-            return Err(vec![error("", format!("The specification nests deeper than {MAX_DEPTH} levels."))]);
+            let detail = format!("The specification nests deeper than {MAX_DEPTH} levels.");
+            return Err(vec![error("", TOO_LARGE, detail)]);
         }
         if values > MAX_VALUES {
             let detail = format!("The specification holds more than {MAX_VALUES} values.");
-            return Err(vec![error("", detail)]);
+            return Err(vec![error("", TOO_LARGE, detail)]);
         }
         match value {
             Value::Array(items) => open.extend(items.iter().map(|v| (v, depth + 1))),
@@ -103,41 +114,64 @@ fn measure(spec: &Value) -> Result<(), Vec<SpecError>> {
     Ok(())
 }
 
-/// Finds what would be fetched: data and images by address, and a viewer's options, which can name a
-/// configuration to be fetched. Values and field names are data and pass.
-fn outside(value: &Value, path: &mut String, errors: &mut Vec<SpecError>) {
-    let length = path.len();
+/// Finds data that are not the query's, and what would be fetched: images by address, and a viewer's
+/// options, which can name a configuration to be fetched. Names of fields are data where values stand,
+/// and pass.
+fn foreign(value: &Value, path: &mut String, errors: &mut Vec<SpecError>) {
     match value {
         Value::Object(fields) => {
             for (name, inner) in fields {
-                path.push('/');
-                path.push_str(&name.replace('~', "~0").replace('/', "~1"));
-                match name.as_str() {
-                    "values" | "datasets" => {}
-                    "url" | "href" => errors.push(error(
-                        path,
-                        "Addresses are not allowed: a chart's data come from its query, as the data set 'rows'.",
-                    )),
-                    "usermeta" => {
-                        errors.push(error(path, "A viewer's options are not part of a saved chart."));
+                below(path, name, |path| match name.as_str() {
+                    "data" => data(inner, path, errors),
+                    "datasets" => {
+                        errors.push(error(path, FOREIGN, format!("Data sets cannot be added. {QUERY}")));
                     }
-                    _ => outside(inner, path, errors),
-                }
-                path.truncate(length);
+                    "values" | "value" => {}
+                    "url" | "href" => errors.push(error(path, NOT_ALLOWED, "Addresses are not allowed.")),
+                    "usermeta" => {
+                        let detail = "A viewer's options are not part of a saved chart.";
+                        errors.push(error(path, NOT_ALLOWED, detail));
+                    }
+                    _ => foreign(inner, path, errors),
+                });
             }
         }
         Value::Array(items) => {
             for (i, inner) in items.iter().enumerate() {
-                path.push_str(&format!("/{i}"));
-                outside(inner, path, errors);
-                path.truncate(length);
+                below(path, &i.to_string(), |path| foreign(inner, path, errors));
             }
         }
         Value::String(text) if text == "image" && (path.ends_with("/mark") || path.ends_with("/type")) => {
-            errors.push(error(path, "Images are not allowed: they are fetched from elsewhere."));
+            errors.push(error(path, NOT_ALLOWED, "Images are not allowed: they are fetched from elsewhere."));
         }
         _ => {}
     }
+}
+
+const QUERY: &str = "A chart's data come from its query, as the data set 'rows'.";
+
+/// Finds what a view's data, or those that it looks up, are besides the query's.
+fn data(source: &Value, path: &mut String, errors: &mut Vec<SpecError>) {
+    // What is no object is null or no Vega-Lite.
+    for (name, inner) in source.as_object().into_iter().flatten() {
+        let wrong = match name.as_str() {
+            "name" if inner != "rows" => "There is no other data set.",
+            "url" => "Addresses are not allowed.",
+            "values" => "Values cannot be written into a chart.",
+            "sequence" | "sphere" | "graticule" => "Data cannot be generated.",
+            _ => continue,
+        };
+        below(path, name, |path| errors.push(error(path, FOREIGN, format!("{wrong} {QUERY}"))));
+    }
+}
+
+/// Goes one step down a JSON pointer.
+fn below(path: &mut String, step: &str, work: impl FnOnce(&mut String)) {
+    let length = path.len();
+    path.push('/');
+    path.push_str(&step.replace('~', "~0").replace('/', "~1"));
+    work(path);
+    path.truncate(length);
 }
 
 /// Turns a problem into sentences. Of a choice between forms only the one that came closest is told:
@@ -150,7 +184,7 @@ fn explain(problem: &ValidationError<'_>, errors: &mut Vec<SpecError>) {
         problem.kind()
     else {
         let detail: String = problem.to_string().chars().take(300).collect();
-        errors.push(error(problem.instance_path().as_str(), detail));
+        errors.push(error(problem.instance_path().as_str(), NOT_VEGA_LITE, detail));
         return;
     };
     let misfit = |branch: &&Vec<ValidationError<'_>>| {
@@ -158,7 +192,10 @@ fn explain(problem: &ValidationError<'_>, errors: &mut Vec<SpecError>) {
     };
     match context.iter().min_by_key(misfit) {
         Some(branch) if !branch.is_empty() => branch.iter().for_each(|e| explain(e, errors)),
-        _ => errors.push(error(problem.instance_path().as_str(), "This is none of the forms allowed here.")),
+        _ => {
+            let detail = "This is none of the forms allowed here.";
+            errors.push(error(problem.instance_path().as_str(), NOT_VEGA_LITE, detail));
+        }
     }
 }
 
@@ -198,10 +235,22 @@ mod tests {
         });
         assert_eq!(validate_spec(&unit), Ok(()));
         let layered = json!({
-            "data": {"values": [{"url": "a value named url is data"}]},
-            "layer": [{"mark": "line", "encoding": {"x": {"field": "a"}}}, {"mark": {"type": "rule"}}]
+            "data": {"name": "rows", "format": {"parse": {"a": "date"}}},
+            "params": [{
+                "name": "chosen", "select": {"type": "point", "fields": ["url", "data"]},
+                "value": [{"url": "names of fields are data", "data": 5}]
+            }],
+            "layer": [
+                {"mark": "line", "encoding": {"x": {"field": "a", "axis": {"values": [1, 2]}}}},
+                {"data": null, "mark": {"type": "rule"}, "encoding": {"y": {"datum": 5}}}
+            ]
         });
         assert_eq!(validate_spec(&layered), Ok(()));
+        let looked_up = json!({
+            "mark": "bar",
+            "transform": [{"lookup": "a", "from": {"data": {"name": "rows"}, "key": "b", "fields": ["c"]}}]
+        });
+        assert_eq!(validate_spec(&looked_up), Ok(()));
     }
 
     #[test]
@@ -238,6 +287,44 @@ mod tests {
     }
 
     #[test]
+    fn all_data_are_the_querys() {
+        let sources = [
+            ("values", json!({"values": [{"a": 1}]})),
+            ("values", json!({"name": "rows", "values": [{"a": 1}]})),
+            ("sequence", json!({"sequence": {"start": 0, "stop": 10, "step": 1}})),
+            ("sphere", json!({"sphere": true})),
+            ("graticule", json!({"graticule": {"step": [15, 15]}})),
+            ("url", json!({"url": "/api/v1/datasets/1/download"})),
+            ("name", json!({"name": "others"})),
+        ];
+        for (key, data) in sources {
+            let view = json!({"data": data, "mark": "bar"});
+            let from = json!({"data": data, "key": "a", "fields": ["b"]});
+            for (path, spec) in [
+                ("/data", view.clone()),
+                ("/layer/0/data", json!({"layer": [view]})),
+                ("/hconcat/1/data", json!({"hconcat": [{"mark": "bar"}, view]})),
+                ("/vconcat/0/data", json!({"vconcat": [view]})),
+                ("/concat/0/layer/0/data", json!({"concat": [{"layer": [view]}]})),
+                ("/spec/data", json!({"facet": {"field": "a"}, "spec": view})),
+                ("/spec/data", json!({"repeat": ["a", "b"], "spec": view})),
+                (
+                    "/transform/0/from/data",
+                    json!({"mark": "bar", "transform": [{"lookup": "a", "from": from}]}),
+                ),
+            ] {
+                let found = errors(spec.clone());
+                let wanted = format!("{path}/{key}");
+                let about = found.iter().find(|e| e.path == wanted);
+                let about = about.unwrap_or_else(|| panic!("{wanted} is not in {found:?} about {spec}"));
+                assert!(about.code == FOREIGN && about.detail.ends_with(QUERY), "{about:?}");
+            }
+        }
+        let added = json!({"datasets": {"rows": [{"a": 1}]}, "mark": "bar"});
+        assert!(errors(added).iter().any(|e| e.path == "/datasets" && e.code == FOREIGN));
+    }
+
+    #[test]
     fn size_and_depth_are_bounded() {
         let mut deep = json!({"mark": "bar"});
         for _ in 0..100 {
@@ -245,6 +332,7 @@ mod tests {
         }
         assert!(errors(deep)[0].detail.contains("deeper"));
         let wide: Vec<Value> = (0..MAX_VALUES).map(Value::from).collect();
-        assert!(errors(json!({"mark": "bar", "data": {"values": wide}}))[0].detail.contains("more than"));
+        let wide = json!({"mark": "bar", "encoding": {"x": {"field": "a", "axis": {"values": wide}}}});
+        assert!(errors(wide)[0].detail.contains("more than"));
     }
 }

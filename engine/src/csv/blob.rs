@@ -56,6 +56,11 @@ impl Reader {
         reader
     }
 
+    /// How many bytes were read.
+    pub(super) fn position(&self) -> u64 {
+        self.consumed.load(Ordering::Relaxed)
+    }
+
     fn request(&mut self) {
         if self.next >= self.size {
             return;

@@ -41,6 +41,7 @@ use crate::{Column, Engine};
 mod blob;
 mod build;
 mod cell;
+mod gzip;
 mod infer;
 mod read;
 mod sniff;

@@ -8,13 +8,13 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::WriterProperties;
 use encoding_rs::Encoding;
-use flate2::bufread::MultiGzDecoder;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use tokio::runtime::Handle;
 
 use super::blob::{Reader, Writer};
 use super::build::{Batcher, schema};
+use super::gzip::{MAGIC, Members};
 use super::infer::{Markers, Plan, Profile, decide, is_header, unique_names};
 use super::text::{Stop, Text, by_mark, detect, is_binary, read_error};
 use super::tokenizer::{Tokenizer, excerpt};
@@ -54,7 +54,7 @@ struct Survey {
 /// Stored bytes, unpacked where they are packed.
 enum Input {
     Plain(Reader),
-    Packed(Box<MultiGzDecoder<Reader>>),
+    Packed(Box<Members>),
 }
 
 impl Read for Input {
@@ -99,8 +99,8 @@ impl<P: Fn(Progress)> Job<P> {
             self.stopped.clone(),
         );
         let head = reader.fill_buf().map_err(read_error)?;
-        if head.starts_with(b"\x1f\x8b") {
-            return Ok((Input::Packed(Box::new(MultiGzDecoder::new(reader))), true));
+        if head.starts_with(MAGIC) {
+            return Ok((Input::Packed(Box::new(Members::new(reader))), true));
         }
         for (magic, kind) in KNOWN {
             if head.starts_with(magic) {

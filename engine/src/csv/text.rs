@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use encoding_rs::{DecoderResult, Encoding};
 
-use super::Rejection;
+use super::{Rejection, gzip::Trailing};
 
 /// Why reading stopped before the end.
 #[derive(Debug)]
@@ -30,10 +30,13 @@ pub(super) struct StoreError(pub(super) String);
 
 /// Tells the store's errors from the packed file's.
 pub(super) fn read_error(e: io::Error) -> Stop {
-    if e.get_ref().is_some_and(|inner| inner.is::<StoreError>()) {
+    let inner = e.get_ref();
+    if inner.is_some_and(|inner| inner.is::<StoreError>()) {
         return Stop::Failed(e.to_string());
     }
-    let detail = if e.kind() == io::ErrorKind::UnexpectedEof {
+    let detail = if inner.is_some_and(|inner| inner.is::<Trailing>()) {
+        e.to_string()
+    } else if e.kind() == io::ErrorKind::UnexpectedEof {
         "The gzip file ends too early; it was probably not uploaded whole.".to_owned()
     } else {
         format!("The gzip file is damaged: {e}.")

@@ -6,7 +6,7 @@ use actix_web::{HttpMessage, HttpRequest, http::header, web};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use moka::future::Cache;
-use weir_events::{Actor, ApiKeyId, Unavailable, UserId, WorkspaceId, member::Role};
+use weir_events::{Actor, ApiKeyId, UserId, WorkspaceId, member::Role};
 
 use super::{ApiKeySecret, Revocations, SessionId, SigningKey, TokenError, Tokens};
 use crate::http::{Code, Problem};
@@ -23,8 +23,8 @@ pub trait Memberships: Send + Sync {
     /// workspace: from outside the two look the same.
     ///
     /// # Errors
-    /// When it cannot be found out at the moment.
-    async fn role(&self, user: UserId, workspace: WorkspaceId) -> Result<Option<Role>, Unavailable>;
+    /// 503 when it cannot be found out at the moment, with what is away.
+    async fn role(&self, user: UserId, workspace: WorkspaceId) -> Result<Option<Role>, Problem>;
 }
 
 /// What is kept of an API key.

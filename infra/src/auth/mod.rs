@@ -29,8 +29,7 @@ pub(crate) use caller::requested_workspace;
 pub use caller::{Caller, Editor, MinimumRole, Owner, Person, Viewer, WORKSPACE};
 pub use credentials::PostgresApiKeys;
 pub use revocation::Revocations;
-pub(crate) use signing_key::hmac_sha256;
-pub use signing_key::{SigningKey, SigningKeyError};
+pub use signing_key::{SigningKey, SigningKeyError, hmac_sha256};
 pub use token::{ACCESS_TOKEN_TTL, Claims, SessionId, TokenError, Tokens};
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use actix_web::{FromRequest, test::TestRequest, web::Data};
 use async_trait::async_trait;
 use chrono::{TimeDelta, Utc};
 use uuid::Uuid;
-use weir_events::{Actor, ApiKeyId, Unavailable, UserId, WorkspaceId, member::Role};
+use weir_events::{Actor, ApiKeyId, UserId, WorkspaceId, member::Role};
 
 use super::*;
 use crate::http::{Code, Problem};
@@ -31,9 +31,9 @@ struct Ports {
 
 #[async_trait]
 impl Memberships for Ports {
-    async fn role(&self, user: UserId, workspace: WorkspaceId) -> Result<Option<Role>, Unavailable> {
+    async fn role(&self, user: UserId, workspace: WorkspaceId) -> Result<Option<Role>, Problem> {
         if self.away.load(Ordering::SeqCst) {
-            return Err(Unavailable("away".to_owned()));
+            return Err(Problem::new(Code::DatabaseUnavailable, "away"));
         }
         let member = user == ADA && workspace == TEAM && !self.left.load(Ordering::SeqCst);
         Ok(member.then_some(Role::Editor))
@@ -107,7 +107,7 @@ async fn a_person_owns_their_workspace_and_has_a_role_elsewhere() {
     world.ports.away.store(true, Ordering::SeqCst);
     assert_eq!(
         world.call::<Viewer>(&world.token, Some(&team)).await.unwrap_err().code(),
-        Code::LogUnavailable
+        Code::DatabaseUnavailable
     );
     assert!(world.call::<Owner>(&world.token, None).await.is_ok());
 }

@@ -85,6 +85,7 @@ codes! {
     QueryNotFound = "query_not_found", NOT_FOUND, "There is no such query";
     RunNotFound = "run_not_found", NOT_FOUND, "There is no such run";
     ResultNotKept = "result_not_kept", NOT_FOUND, "The rows of the run were not kept";
+    FileGone = "file_gone", GONE, "The file is gone";
     ResultGone = "result_gone", GONE, "The rows of the run are gone";
     AsOfUnsupported = "as_of_unsupported", UNPROCESSABLE_ENTITY, "The past cannot be read yet";
     VisualizationNotFound = "visualization_not_found", NOT_FOUND, "There is no such visualization";
@@ -93,7 +94,7 @@ codes! {
     DatasetRejected = "dataset_rejected", UNPROCESSABLE_ENTITY, "The file could not be read";
     QueryNotSaved = "query_not_saved", CONFLICT, "The query is not saved";
     QuestionUnsupported = "question_unsupported", NOT_IMPLEMENTED, "Only SQL can be asked here";
-    InvalidSpec = "invalid_spec", UNPROCESSABLE_ENTITY, "The specification is not Vega-Lite";
+    InvalidSpec = "invalid_spec", UNPROCESSABLE_ENTITY, "The specification cannot be used";
     InvalidChart = "invalid_chart", UNPROCESSABLE_ENTITY, "The chart cannot be drawn like this";
 
     // SQL
@@ -117,7 +118,6 @@ codes! {
     LogUnavailable = "log_unavailable", SERVICE_UNAVAILABLE, "The event log is not available";
     DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "The database is not available";
     PositionNotReached = "position_not_reached", SERVICE_UNAVAILABLE, "The read models have not reached the position yet";
-    NotCaughtUp = "not_caught_up", SERVICE_UNAVAILABLE, "The read model has not caught up yet";
     Busy = "busy", SERVICE_UNAVAILABLE, "There is too much to do at the moment";
 }
 

@@ -2,8 +2,12 @@
 //!
 //! - [`Code`]: the one table of error codes; [`Problem`]: errors as `application/problem+json`.
 //! - [`Json`], [`Query`], [`Path`]: extractors that answer with a problem that says where.
-//! - [`Page`]: `limit`, `cursor`, `fields`, `sort` of a list, and its answer.
+//! - [`Params`]: query parameters, read strictly.
+//! - [`Page`]: `limit`, `cursor`, `fields`, `sort` of a list, and its answer; [`Schemas`]: which
+//!   fields there are.
 //! - [`RequestContext`]: time, correlation, trace and idempotency key of a request.
+//! - [`read`]: serves GET and HEAD; [`Methods`]: which methods each path has.
+//! - [`accepted`]: which form of an answer a caller likes best.
 //! - [`edge`]: the outermost middleware (tracing, security headers, access log, problems).
 //! - [`idempotency`]: the middleware that answers a repeated keyed request with the first answer.
 //!
@@ -11,21 +15,29 @@
 //!
 //! To add an error: one line in `code.rs`.
 
+mod accept;
 mod code;
 mod context;
 mod edge;
 mod extract;
 pub mod idempotency;
+mod methods;
 mod page;
+pub mod params;
 mod problem;
+mod schemas;
 
+pub use accept::accepted;
 pub use code::Code;
 pub use context::{MIN_POSITION, MinPosition, POSITION, REQUEST_ID, RequestContext, TRACEPARENT};
 pub use edge::{TrustedProxies, client_address, edge, not_found};
 pub use extract::{Json, JsonLimit, Path, Query, RawQuery, multipart_problem, payload_problem};
 pub use idempotency::IdempotencyKey;
+pub use methods::{Methods, read};
 pub use page::{Fields, List, Page, PageParams, Sort, parameter, sortable_time};
+pub use params::{NoParams, Params};
 pub use problem::{MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Place, Problem};
+pub use schemas::Schemas;
 
 use actix_web::{
     HttpResponse,

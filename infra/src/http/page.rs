@@ -10,10 +10,11 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Code, Problem};
+use super::{Code, Problem, params::MIN_POSITION};
 
 /// Items per page where the caller asks for no number.
 const DEFAULT_LIMIT: u32 = 50;
@@ -22,7 +23,9 @@ const MAX_LIMIT: u32 = 200;
 /// Fields that can be selected at most.
 const MAX_FIELDS: usize = 100;
 /// A cursor's form; one of another form is refused.
-const CURSOR_VERSION: u8 = 1;
+const CURSOR_VERSION: u8 = 2;
+/// The parameters that may differ from page to page, or have their own word in the cursor.
+const OF_A_PAGE: [&str; 5] = ["limit", "cursor", "fields", "sort", MIN_POSITION];
 
 /// The parameters of a list, for the API's description.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -59,6 +62,8 @@ pub struct Page {
     pub fields: Option<Fields>,
     /// The order asked for: see [`Page::sort_by`].
     pub sort: Option<Sort>,
+    /// Stands for the list and its filters: a cursor goes on in no other.
+    pub list: String,
 }
 
 /// An order.
@@ -81,6 +86,8 @@ struct Cursor<T> {
     v: u8,
     /// The order that it belongs to: a place in one order says nothing about another.
     s: String,
+    /// The list and the filters that it belongs to.
+    l: String,
     k: T,
 }
 
@@ -100,13 +107,29 @@ pub fn parameter(query: &str, name: &str) -> Option<String> {
     pairs.into_iter().find(|(n, _)| n == name).map(|(_, v)| v)
 }
 
+/// A short text for a list, which its path names, under its filters.
+fn digest(path: &str, pairs: &[(String, String)]) -> String {
+    let mut filters: Vec<_> = pairs.iter().filter(|(name, _)| !OF_A_PAGE.contains(&name.as_str())).collect();
+    filters.sort();
+    let mut hash = Sha256::new();
+    for part in [path].into_iter().chain(filters.iter().flat_map(|(n, v)| [n.as_str(), v.as_str()])) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    URL_SAFE_NO_PAD.encode(&hash.finalize()[..9])
+}
+
 impl Page {
-    /// Reads it from a query string; other parameters are left alone.
+    /// Reads it from the path and the query string of a request; other parameters are filters.
     ///
     /// # Errors
     /// When one of its parameters makes no sense.
-    pub fn parse(query: &str) -> Result<Self, Problem> {
-        let limit = match parameter(query, "limit") {
+    pub fn parse(path: &str, query: &str) -> Result<Self, Problem> {
+        // What cannot be read at all is refused by those who read the other parameters.
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(query);
+        let pairs = pairs.map(web::Query::into_inner).unwrap_or_default();
+        let parameter = |name| pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+        let limit = match parameter("limit") {
             None => DEFAULT_LIMIT,
             Some(text) => match text.parse() {
                 Ok(limit @ 1..=MAX_LIMIT) => limit,
@@ -118,7 +141,7 @@ impl Page {
                 }
             },
         };
-        let sort = match parameter(query, "sort") {
+        let sort = match parameter("sort") {
             None => None,
             Some(text) => {
                 let (key, descending) =
@@ -129,8 +152,8 @@ impl Page {
                 Some(Sort { key: key.to_owned(), descending })
             }
         };
-        let fields = parameter(query, "fields").map(|text| Fields::parse(&text)).transpose()?;
-        Ok(Self { limit, cursor: parameter(query, "cursor"), fields, sort })
+        let fields = parameter("fields").map(|text| Fields::parse(&text)).transpose()?;
+        Ok(Self { limit, cursor: parameter("cursor"), fields, sort, list: digest(path, &pairs) })
     }
 
     /// The order asked for, or the first of `allowed`, which are written like the parameter
@@ -156,7 +179,8 @@ impl Page {
         }
     }
 
-    /// The place after which to go on, as [`Page::cursor_after`] wrote it for the same order.
+    /// The place after which to go on, as [`Page::cursor_after`] wrote it for the same list, filters
+    /// and order.
     ///
     /// # Errors
     /// When the cursor is not one of this list in this order.
@@ -165,9 +189,9 @@ impl Page {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok();
         let cursor: Option<Cursor<T>> = bytes.and_then(|b| serde_json::from_slice(&b).ok());
         match cursor {
-            Some(cursor) if cursor.v == CURSOR_VERSION && cursor.s == sort.text() => Ok(Some(cursor.k)),
+            Some(c) if c.v == CURSOR_VERSION && c.s == sort.text() && c.l == self.list => Ok(Some(c.k)),
             _ => {
-                let detail = "The cursor does not belong to this list in this order; begin without one.";
+                let detail = "The cursor does not belong to this list with these filters in this order; begin without one.";
                 Err(Problem::new(Code::InvalidCursor, detail).field("cursor", "invalid", detail))
             }
         }
@@ -175,7 +199,7 @@ impl Page {
 
     /// The cursor that goes on after a place: the sort key's value and whatever breaks ties.
     pub fn cursor_after<T: Serialize>(&self, sort: &Sort, place: &T) -> Option<String> {
-        let cursor = Cursor { v: CURSOR_VERSION, s: sort.text(), k: place };
+        let cursor = Cursor { v: CURSOR_VERSION, s: sort.text(), l: self.list.clone(), k: place };
         Some(URL_SAFE_NO_PAD.encode(serde_json::to_vec(&cursor).ok()?))
     }
 
@@ -232,7 +256,7 @@ impl FromRequest for Page {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::parse(req.query_string()))
+        ready(Self::parse(req.path(), req.query_string()))
     }
 }
 
@@ -262,6 +286,11 @@ impl Fields {
             fields.insert(&names);
         }
         Ok(fields)
+    }
+
+    /// Whether a field at the top is among them, or part of it.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     fn insert(&mut self, names: &[&str]) {
@@ -302,34 +331,56 @@ mod tests {
 
     use super::*;
 
+    fn page(query: &str) -> Result<Page, Problem> {
+        Page::parse("/things", query)
+    }
+
     #[test]
     fn limits_are_bounded() {
-        assert_eq!(Page::parse("").unwrap().limit, 50);
-        assert_eq!(Page::parse("limit=200&other=x").unwrap().limit, 200);
+        assert_eq!(page("").unwrap().limit, 50);
+        assert_eq!(page("limit=200&other=x").unwrap().limit, 200);
         for bad in ["limit=0", "limit=201", "limit=-1", "limit=many", "limit="] {
-            assert_eq!(Page::parse(bad).unwrap_err().code(), Code::InvalidParameter, "{bad}");
+            assert_eq!(page(bad).unwrap_err().code(), Code::InvalidParameter, "{bad}");
         }
     }
 
     #[test]
     fn cursors_belong_to_an_order() {
-        let first = Page::parse("sort=-name").unwrap();
+        let first = page("sort=-name").unwrap();
         let sort = first.sort_by(&["-created_at", "name"]).unwrap();
         assert_eq!(sort, Sort { key: "name".into(), descending: true });
         let cursor = first.cursor_after(&sort, &("flights", 7)).unwrap();
 
-        let next = Page::parse(&format!("sort=-name&cursor={cursor}")).unwrap();
+        let next = page(&format!("sort=-name&cursor={cursor}")).unwrap();
         assert_eq!(next.after::<(String, u64)>(&sort).unwrap(), Some(("flights".into(), 7)));
 
-        let other = Page::parse(&format!("cursor={cursor}")).unwrap();
+        let other = page(&format!("cursor={cursor}")).unwrap();
         let default = other.sort_by(&["-created_at", "name"]).unwrap();
         assert_eq!(default, Sort { key: "created_at".into(), descending: true });
         assert_eq!(other.after::<(String, u64)>(&default).unwrap_err().code(), Code::InvalidCursor);
         assert_eq!(
-            Page::parse("cursor=%%%").unwrap().after::<u64>(&default).unwrap_err().code(),
+            page("cursor=%%%").unwrap().after::<u64>(&default).unwrap_err().code(),
             Code::InvalidCursor
         );
-        assert!(Page::parse("sort=shoe_size").unwrap().sort_by(&["name"]).is_err());
+        assert!(page("sort=shoe_size").unwrap().sort_by(&["name"]).is_err());
+    }
+
+    #[test]
+    fn cursors_belong_to_a_list_and_its_filters() {
+        let first = Page::parse("/things", "sort=name&colour=red&limit=3").unwrap();
+        let sort = first.sort_by(&["name"]).unwrap();
+        let cursor = first.cursor_after(&sort, &"door").unwrap();
+        for (path, query, fits) in [
+            ("/things", "sort=name&colour=red", true),
+            ("/things", "colour=red&limit=9&fields=id&min_position=4", true),
+            ("/things", "sort=name&colour=blue", false),
+            ("/things", "sort=name", false),
+            ("/things", "sort=name&colour=red&size=1", false),
+            ("/others", "sort=name&colour=red", false),
+        ] {
+            let next = Page::parse(path, &format!("{query}&cursor={cursor}")).unwrap();
+            assert_eq!(next.after::<String>(&sort).is_ok(), fits, "{path}?{query}");
+        }
     }
 
     #[test]
@@ -339,7 +390,7 @@ mod tests {
             let mut seen = Vec::new();
             let mut query = format!("limit=10&sort={order}");
             loop {
-                let page = Page::parse(&query).unwrap();
+                let page = page(&query).unwrap();
                 let sort = page.sort_by(&["n"]).unwrap();
                 // Many items share a value; the id keeps them apart.
                 let place = |n: &u32| (format!("{:02}", n / 7), Uuid::from_u128(u128::from(*n)));

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use actix_web::{
     HttpResponse, ResponseError,
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
 };
 use serde::Serialize;
 use utoipa::{
@@ -27,6 +27,7 @@ pub struct Problem(Box<Inner>);
 struct Inner {
     body: Body,
     retry_after: Option<Duration>,
+    allow: Vec<Method>,
     challenge: bool,
     cause: Option<String>,
 }
@@ -90,6 +91,7 @@ impl Problem {
                 errors: Vec::new(),
             },
             retry_after: None,
+            allow: Vec::new(),
             challenge: code.status() == StatusCode::UNAUTHORIZED,
             cause: None,
         }))
@@ -101,6 +103,16 @@ impl Problem {
             Code::Internal,
             "The request failed for a reason that was logged; it may work when tried again.",
         )
+        .cause(cause)
+    }
+
+    /// PostgreSQL does not answer.
+    pub fn database_unavailable(cause: impl fmt::Display) -> Self {
+        Self::new(
+            Code::DatabaseUnavailable,
+            "The database does not answer at the moment. Try again in a little while.",
+        )
+        .retry_after(AWAY)
         .cause(cause)
     }
 
@@ -141,6 +153,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// Says which methods the path has.
+    #[must_use]
+    pub fn allow(mut self, methods: &[Method]) -> Self {
+        self.0.allow = methods.to_vec();
         self
     }
 
@@ -197,6 +216,9 @@ impl ResponseError for Problem {
         if let Some(wait) = self.0.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.insert_header((header::RETRY_AFTER, seconds.max(1)));
+        }
+        if !self.0.allow.is_empty() {
+            response.insert_header(header::Allow(self.0.allow.clone()));
         }
         if self.0.challenge {
             let error = match self.0.body.code {
@@ -278,21 +300,21 @@ impl From<anyhow::Error> for Problem {
     }
 }
 
-fn database_unavailable(cause: impl fmt::Display) -> Problem {
-    Problem::new(
-        Code::DatabaseUnavailable,
-        "The database does not answer at the moment. Try again in a little while.",
-    )
-    .retry_after(AWAY)
-    .cause(cause)
+/// The blob store. Where a blob that is missing has a meaning, its reader looks for that first.
+impl From<object_store::Error> for Problem {
+    fn from(e: object_store::Error) -> Self {
+        let detail = "The blob store does not answer at the moment. Try again in a little while.";
+        Self::new(Code::StorageUnavailable, detail).retry_after(AWAY).cause(with_sources(&e))
+    }
 }
 
 impl From<tokio_postgres::Error> for Problem {
     fn from(e: tokio_postgres::Error) -> Self {
         use tokio_postgres::error::SqlState;
-        // A server that goes down says so with class 57; one that is full with class 53.
         let away = match e.code() {
-            None => true,
+            // Not the server's word: the connection is gone, or the values do not fit.
+            None => e.is_closed() || std::error::Error::source(&e).is_some_and(|s| s.is::<std::io::Error>()),
+            // A server that goes down says so with class 57; one that is full with class 53.
             Some(code) => {
                 *code == SqlState::ADMIN_SHUTDOWN
                     || *code == SqlState::CRASH_SHUTDOWN
@@ -301,7 +323,7 @@ impl From<tokio_postgres::Error> for Problem {
             }
         };
         let cause = with_sources(&e);
-        if away { database_unavailable(cause) } else { Self::internal(cause) }
+        if away { Self::database_unavailable(cause) } else { Self::internal(cause) }
     }
 }
 
@@ -309,7 +331,7 @@ impl From<deadpool_postgres::PoolError> for Problem {
     fn from(e: deadpool_postgres::PoolError) -> Self {
         match e {
             deadpool_postgres::PoolError::Backend(e) => e.into(),
-            e => database_unavailable(with_sources(&e)),
+            e => Self::database_unavailable(with_sources(&e)),
         }
     }
 }
@@ -361,6 +383,37 @@ mod tests {
         let problem = Problem::internal("connection to 10.0.0.7 refused");
         assert!(!String::from_utf8(problem.to_bytes()).unwrap().contains("10.0.0.7"));
         assert_eq!(problem.log_cause(), Some("connection to 10.0.0.7 refused"));
+    }
+
+    #[tokio::test]
+    async fn a_database_is_away_only_when_its_connection_is() {
+        let database = crate::testing::database().await;
+        let client = database.pool().get().await.unwrap();
+        let row = client.query_one("SELECT 'text'", &[]).await.unwrap();
+        let not_a_number = row.try_get::<_, i32>(0).unwrap_err();
+        assert_eq!(Problem::from(not_a_number).code(), Code::Internal);
+        let no_such_column = row.try_get::<_, i32>("n").unwrap_err();
+        assert_eq!(Problem::from(no_such_column).code(), Code::Internal);
+        let wrong_parameter = client.query_one("SELECT $1::int", &[&"text"]).await.unwrap_err();
+        assert_eq!(Problem::from(wrong_parameter).code(), Code::Internal);
+        let no_such_table = client.query_one("SELECT * FROM nothing", &[]).await.unwrap_err();
+        assert_eq!(Problem::from(no_such_table).code(), Code::Internal);
+
+        let ended = client.query_one("SELECT pg_terminate_backend(pg_backend_pid())", &[]).await.unwrap_err();
+        assert_eq!(Problem::from(ended).code(), Code::DatabaseUnavailable);
+        let closed = client.query_one("SELECT 1", &[]).await.unwrap_err();
+        assert_eq!(Problem::from(closed).code(), Code::DatabaseUnavailable);
+        let nobody = tokio_postgres::connect("postgresql://weir@127.0.0.1:1/none", tokio_postgres::NoTls);
+        assert_eq!(Problem::from(nobody.await.err().unwrap()).code(), Code::DatabaseUnavailable);
+    }
+
+    #[test]
+    fn a_blob_store_that_does_not_answer_is_unavailable() {
+        let error = object_store::Error::Generic { store: "S3", source: "10.0.0.7 refused".into() };
+        let problem = Problem::from(error);
+        assert_eq!(problem.code(), Code::StorageUnavailable);
+        assert_eq!(problem.error_response().headers().get("retry-after").unwrap(), "2");
+        assert!(!String::from_utf8(problem.to_bytes()).unwrap().contains("10.0.0.7"));
     }
 
     #[test]

@@ -19,6 +19,9 @@ mod embedded {
 /// Migrations are applied under this lock, since several processes may start at once.
 const MIGRATION_LOCK: i64 = 0x7765_6972;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the other side may leave what was sent unacknowledged before the connection is given up.
+/// Without it a machine that vanished holds requests for a quarter of an hour.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why PostgreSQL cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +50,13 @@ pub enum Error {
 /// When the address cannot be read.
 pub fn connect(url: &str, max_size: usize) -> Result<Pool, Error> {
     let mut config: tokio_postgres::Config = url.parse().map_err(Error::Url)?;
-    config.application_name("weir").connect_timeout(CONNECT_TIMEOUT).keepalives_idle(Duration::from_secs(30));
+    config
+        .application_name("weir")
+        .connect_timeout(CONNECT_TIMEOUT)
+        .keepalives_idle(Duration::from_secs(30))
+        .keepalives_interval(Duration::from_secs(5))
+        .keepalives_retries(3)
+        .tcp_user_timeout(ACKNOWLEDGE_TIMEOUT);
     let manager =
         Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
     let wait = Some(Duration::from_secs(10));

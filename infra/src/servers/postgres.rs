@@ -302,6 +302,8 @@ async fn prepare(port: u16, admin: &str, password: &str) -> Result<(), tokio_pos
     let connection = tokio::spawn(connection);
     let role = client.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&ROLE]).await?;
     let verb = if role.is_some() { "ALTER" } else { "CREATE" };
+    // A statement that fails stands in the server's log, and this one holds the password.
+    client.batch_execute("SET log_min_error_statement = panic").await?;
     // The password is hexadecimal, so nothing in it needs quoting.
     client.batch_execute(&format!("{verb} ROLE {ROLE} LOGIN PASSWORD '{password}'")).await?;
     let database = client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&ROLE]).await?;

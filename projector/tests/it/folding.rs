@@ -84,6 +84,55 @@ async fn a_dataset_from_upload_to_deletion_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_read_again_is_another_version() {
+    let mut story = Story::new();
+    let s = || Subject::dataset(workspace(1), table(1));
+    let first = uploaded("flights", 1, 1000);
+    let file = first.upload.clone();
+    story.tell(s(), first).await;
+    story.tell(s(), ingested(1, 10)).await;
+    story.actor = Actor::User(user(2));
+    story.tell(s(), reread(2, file.clone())).await;
+    let database = folded(&story).await;
+    let pool = database.pool();
+    let state = "SELECT status, name, version, uploaded_version, upload_bytes, rows, options->>'delimiter' AS delimiter \
+                 FROM datasets";
+    let wanted = json!({
+        "status": "ingesting", "name": "flights", "version": 1, "uploaded_version": 2,
+        "upload_bytes": 1000, "rows": 10, "delimiter": ";",
+    });
+    assert_eq!(row(pool, state).await, wanted);
+
+    story.actor = Actor::System("ingest");
+    story.tell(s(), rejected(2)).await;
+    story.actor = Actor::User(user(1));
+    story.tell(s(), reread(3, file)).await;
+    story.actor = Actor::System("ingest");
+    story.tell(s(), ingested(3, 12)).await;
+    project(&story.shared(), pool, quick(2)).await;
+    let now = row(pool, state).await;
+    assert_eq!((&now["status"], &now["version"], &now["rows"]), (&json!("ready"), &json!(3), &json!(12)));
+    let versions = rows(
+        pool,
+        "SELECT version, right(uploaded_by::text, 1) AS by, upload_bytes, file_name, rows, reason->>'code' AS code, \
+             options->>'delimiter' AS delimiter FROM dataset_versions ORDER BY version",
+    )
+    .await;
+    let of = |version: u8, by: &str, rows: Option<u8>, code: Option<&str>, delimiter: &str| {
+        json!({
+            "version": version, "by": by, "upload_bytes": 1000, "file_name": "flights.csv",
+            "rows": rows, "code": code, "delimiter": delimiter,
+        })
+    };
+    let wanted = [
+        of(1, "1", Some(10), None, ","),
+        of(2, "2", None, Some("ragged_row"), ";"),
+        of(3, "1", Some(12), None, ","),
+    ];
+    assert_eq!(versions, wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_cannot_be_read_is_rejected() {
     let mut story = Story::new();
     let s = Subject::dataset(workspace(1), table(1));

@@ -54,6 +54,7 @@ struct World {
 #[derive(Default)]
 struct Dataset {
     version: u32,
+    upload: Option<dataset::Upload>,
     pending: bool,
     deleted: bool,
 }
@@ -107,7 +108,13 @@ impl World {
         let event: dataset::Event = if state.version == 0 || (!state.pending && act.what % 7 == 0) {
             state.version += 1;
             state.pending = true;
-            dataset::Event::Uploaded(uploaded(&name, state.version, bytes))
+            let event = uploaded(&name, state.version, bytes);
+            state.upload = Some(event.upload.clone());
+            dataset::Event::Uploaded(event)
+        } else if let Some(upload) = state.upload.clone().filter(|_| !state.pending && act.what % 7 == 1) {
+            state.version += 1;
+            state.pending = true;
+            dataset::Event::Reread(reread(state.version, upload))
         } else if state.pending && act.what % 3 == 0 {
             state.pending = false;
             dataset::Event::Ingested(ingested(state.version, bytes))
@@ -360,6 +367,28 @@ async fn agree(pool: &Pool, story: &Story, damaged: &BTreeSet<u64>) {
              ) v
              WHERE (o.datasets, o.total_bytes, o.total_rows, o.visualizations)
                  <> (d.n, d.bytes, d.size, v.charts)",
+        )
+        .await;
+        assert!(off.is_empty(), "{off:?}");
+        // A dataset says of itself what the row of its newest version, and of the one that can be
+        // queried, say; and no version is missing.
+        let off = rows(
+            pool,
+            "SELECT d.id FROM datasets d
+             JOIN dataset_versions newest ON newest.workspace_id = d.workspace_id AND newest.dataset_id = d.id
+                 AND newest.version = d.uploaded_version
+             LEFT JOIN dataset_versions current ON current.workspace_id = d.workspace_id
+                 AND current.dataset_id = d.id AND current.version = d.version
+             WHERE (newest.upload_bytes, newest.sha256, newest.options) <> (d.upload_bytes, d.sha256, d.options)
+                OR newest.file_name IS DISTINCT FROM d.file_name
+                OR (current.format, current.table_bytes, current.rows, current.columns, current.ingested_at)
+                    IS DISTINCT FROM (d.format, d.table_bytes, d.rows, d.columns, d.ingested_at)
+                OR (d.reason IS NOT NULL AND (d.reason->>'version')::int = d.uploaded_version
+                    AND newest.reason IS DISTINCT FROM d.reason)
+             UNION ALL
+             SELECT d.id FROM datasets d
+             WHERE d.uploaded_version <> (SELECT count(*) FROM dataset_versions v
+                 WHERE v.workspace_id = d.workspace_id AND v.dataset_id = d.id)",
         )
         .await;
         assert!(off.is_empty(), "{off:?}");

@@ -40,7 +40,7 @@ async fn a_rebuild_ends_equal_to_what_was_there() {
     let pool = database.pool();
     project(&log, pool, quick(17)).await;
     let before = checksum(pool, &Schema::live()).await.unwrap();
-    assert_eq!(before.len(), 16, "{before:?}");
+    assert_eq!(before.len(), 17, "{before:?}");
 
     let mut seen = Vec::new();
     let rebuilt = rebuild(&log, pool, &projections::all(), |p| seen.push(p.position)).await.unwrap();
@@ -132,6 +132,38 @@ async fn no_read_is_missing_or_older_while_everything_is_rebuilt_under_load() {
     shutdown.cancel();
     running.await.unwrap().unwrap();
     assert_eq!(verify(&log, pool, &projections::all()).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_rebuild_left_is_removed_unless_someone_is_at_work_on_it() {
+    let mut story = Story::new();
+    let log = story.shared();
+    tell_some(&mut story, 0, 10).await;
+    let database = database().await;
+    let pool = database.pool();
+    let left = "CREATE SCHEMA read_next; CREATE TABLE read_next.runs (id int); CREATE SCHEMA read_old;
+                CREATE SCHEMA read_check; CREATE TABLE read_check.runs (id int)";
+    let client = pool.get().await.unwrap();
+    client.batch_execute(left).await.unwrap();
+    let lock =
+        |schema: &str| format!("SELECT pg_advisory_lock(hashtextextended('weir projector {schema}', 0))");
+    client.batch_execute(&lock("read_check")).await.unwrap();
+    let schemas = async || {
+        let sql = "SELECT nspname::text AS n FROM pg_namespace WHERE nspname LIKE 'read%' ORDER BY 1";
+        let rows = rows(pool, sql).await;
+        rows.iter().map(|r| r["n"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    project(&log, pool, quick(100)).await;
+    assert_eq!(schemas().await, ["read", "read_check"]);
+
+    client.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
+    // The tables that were replaced go only after the rebuild that did it.
+    client.batch_execute(&format!("CREATE SCHEMA read_old; {}", lock("read_next"))).await.unwrap();
+    project(&log, pool, quick(100)).await;
+    assert_eq!(schemas().await, ["read", "read_old"]);
+    client.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
+    project(&log, pool, quick(100)).await;
+    assert_eq!(schemas().await, ["read"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! The runtime: fences, outages, dead letters, latency.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -124,6 +125,34 @@ async fn of_two_processes_one_writes_and_the_other_takes_over() {
     second.reach(at).await;
     second.stop().await;
     assert_eq!(verify(&log, database.pool(), &projections::all()).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_stands_by_keeps_one_connection() {
+    let story = Story::new();
+    let log = story.shared();
+    let database = database().await;
+    let mut first = start(&log, database.pool(), quick(10));
+    first.become_such(|s| *s == Status::Live).await;
+    let mut second = start(&log, database.pool(), quick(10));
+    second.become_such(|s| *s == Status::Standby).await;
+
+    let client = database.pool().get().await.unwrap();
+    let attempts = "SELECT pid, query_start::text FROM pg_stat_activity WHERE datname = current_database() \
+                    AND query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()";
+    let (mut pids, mut times) = (BTreeSet::new(), BTreeSet::new());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while times.len() < 5 {
+        for row in client.query(attempts, &[]).await.unwrap() {
+            pids.insert(row.get::<_, i32>(0));
+            times.insert(row.get::<_, String>(1));
+        }
+        assert!(Instant::now() < deadline, "it does not try again: {times:?}");
+    }
+    assert_eq!(pids.len(), 1, "each attempt has a connection of its own");
+    first.stop().await;
+    second.become_such(|s| *s == Status::Live).await;
+    second.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

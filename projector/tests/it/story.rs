@@ -98,6 +98,12 @@ pub(crate) fn uploaded(name: &str, version: u32, bytes: u64) -> dataset::Uploade
     }
 }
 
+/// The same file again, to be read in another way.
+pub(crate) fn reread(version: u32, upload: dataset::Upload) -> dataset::Reread {
+    let options = dataset::ReadOptions { delimiter: Some(';'), ..Default::default() };
+    dataset::Reread { version, upload, options }
+}
+
 pub(crate) fn ingested(version: u32, rows: u64) -> dataset::Ingested {
     dataset::Ingested {
         version,

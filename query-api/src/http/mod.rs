@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{
-    FromRequest, Handler, Responder,
-    guard::{self, Guard as _},
-    web,
-};
+use actix_web::web;
 use utoipa::{
     IntoResponses,
     openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder},
 };
+use weir_infra::http::read;
 
 pub(crate) mod activity;
 pub(crate) mod dashboard;
@@ -42,20 +39,6 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     read(cfg, "/api/v1/activity", activity::list);
     read(cfg, "/api/v1/usage", usage::get);
     read(cfg, "/api/v1/insights", insights::get);
-}
-
-/// Serves GET and HEAD.
-pub(crate) fn read<F, Args>(cfg: &mut web::ServiceConfig, path: &str, handler: F)
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    cfg.service(
-        web::resource(path)
-            .guard(guard::fn_guard(|ctx| guard::Get().check(ctx) || guard::Head().check(ctx)))
-            .to(handler),
-    );
 }
 
 /// The document's own part about the routes.

@@ -83,6 +83,12 @@ async fn an_unchanged_answer_is_304() {
     world.project(103, "UPDATE checkpoint SET version = 2 WHERE name = 'datasets'").await;
     let reply = get(app, ada, &format!("{path}&min_position=103")).await;
     assert_ne!(reply.header("etag"), tag);
+
+    // So may one whose tables were made anew from other definitions.
+    let tag = reply.header("etag").to_owned();
+    world.project(104, "UPDATE checkpoint SET tables = gen_random_uuid() WHERE name = 'datasets'").await;
+    let reply = get(app, ada, &format!("{path}&min_position=104")).await;
+    assert_ne!(reply.header("etag"), tag);
 }
 
 #[actix_web::test]

@@ -1,7 +1,10 @@
 //! One workspace never sees another's.
 
-use crate::world::{World, get, request, send};
+use std::collections::HashSet;
+
 use actix_web::test::TestRequest;
+
+use crate::world::{World, get, request, send};
 
 fn paths() -> Vec<String> {
     let document = serde_json::to_value(weir_query_api::openapi()).unwrap();
@@ -84,38 +87,47 @@ async fn a_member_reads_until_the_membership_ends() {
 }
 
 #[actix_web::test]
+async fn a_database_that_is_away_is_called_so_before_it_is_known_who_is_a_member() {
+    let world = World::new().await;
+    let app = &world.app().await;
+    world.database.pool().close();
+    let hers = request(&world.bob, "/api/v1/datasets");
+    let reply = send(app, hers.insert_header(("weir-workspace", world.ada.workspace.to_string()))).await;
+    assert_eq!(reply.problem(), (503, "database_unavailable".to_owned()));
+    assert_eq!(reply.header("retry-after"), "2");
+}
+
+#[actix_web::test]
 async fn every_statement_prepares_and_names_its_workspace() {
     let world = World::new().await;
     let client = world.database.pool().get().await.unwrap();
     client.batch_execute("SET search_path TO read").await.unwrap();
+    let tables = "SELECT table_name::text FROM information_schema.tables \
+                  WHERE table_schema = 'read' AND table_name NOT IN ('checkpoint', 'dead_letters')";
+    let tables = client.query(tables, &[]).await.unwrap();
+    let tables: Vec<String> = tables.iter().map(|row| row.get(0)).collect();
     let statements = weir_query_api::statements();
     assert!(statements.len() > 40);
+    let mut read = HashSet::new();
     for (name, sql) in statements {
         if let Err(error) = client.prepare(&sql).await {
             panic!("{name}: {error:?}\n{sql}");
         }
         assert!(sql.contains("workspace_id = $1"), "{name} is not about one workspace:\n{sql}");
         // Every table that it reads is tied to that workspace.
-        let tables = [
-            "datasets d",
-            "dataset_use use",
-            "queries q",
-            "query_latency t",
-            "runs r",
-            "visualizations v",
-            "activity a",
-            "usage_days d",
-            "usage_latency t",
-            "usage_users u",
-            "overview o",
-        ];
-        let reads: usize = tables
-            .iter()
-            .map(|t| sql.matches(&format!("FROM {t}\n")).count() + sql.matches(&format!("JOIN {t} ")).count())
-            .sum();
+        let words: Vec<&str> =
+            sql.split_whitespace().map(|word| word.trim_matches(['(', ')', ','])).collect();
+        let reads: Vec<&str> = words
+            .windows(2)
+            .filter(|pair| matches!(pair[0], "FROM" | "JOIN") && tables.iter().any(|table| table == pair[1]))
+            .map(|pair| pair[1])
+            .collect();
         assert!(
-            sql.matches("workspace_id = $1").count() >= reads,
-            "{name} reads a table without its workspace:\n{sql}"
+            sql.matches("workspace_id = $1").count() >= reads.len(),
+            "{name} reads {reads:?}, and one of them without its workspace:\n{sql}"
         );
+        read.extend(reads.into_iter().map(str::to_owned));
     }
+    let unread: Vec<_> = tables.iter().filter(|table| !read.contains(*table)).collect();
+    assert!(read.len() >= 10, "only {read:?} are found in the statements, not {unread:?}");
 }

@@ -6,8 +6,8 @@ WITH made AS (
     ON CONFLICT (id) DO NOTHING
     RETURNING id, name, role, user_id, created_at
 )
-SELECT id, name, role, user_id, created_at FROM made
+SELECT id, name, role, user_id, created_at, false AS deleted FROM made
 UNION ALL
-SELECT id, name, role, user_id, created_at FROM accounts.api_keys
-WHERE id = $1 AND workspace_id = $2 AND secret_hash = $6 AND deleted_at IS NULL
+SELECT id, name, role, user_id, created_at, deleted_at IS NOT NULL FROM accounts.api_keys
+WHERE id = $1 AND workspace_id = $2 AND secret_hash = $6
 LIMIT 1

@@ -1,5 +1,8 @@
--- One refresh token is used up ($1), the next one comes to be ($2).
-WITH used AS (
+-- One refresh token is used up ($1), the next one comes to be ($2). Those of the session that are
+-- over go: they are refused anyway.
+WITH over AS (
+    DELETE FROM accounts.refresh_tokens WHERE session_id = $3 AND expires_at < $4
+), used AS (
     UPDATE accounts.refresh_tokens SET used_at = $4 WHERE hash = $1
 ), session AS (
     UPDATE accounts.sessions SET expires_at = $5 WHERE id = $3

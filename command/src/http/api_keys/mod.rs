@@ -9,17 +9,15 @@ use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 use weir_events::member::Role;
+use weir_infra::http::read;
 
 use crate::accounts::api_key::ApiKey;
 
 /// The routes.
 pub fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/api/v1/api-keys")
-            .route(web::get().to(list::list))
-            .route(web::post().to(create::create)),
-    )
-    .service(web::resource("/api/v1/api-keys/{id}").route(web::delete().to(delete::delete)));
+    read(cfg, "/api/v1/api-keys", list::list);
+    cfg.route("/api/v1/api-keys", web::post().to(create::create))
+        .route("/api/v1/api-keys/{id}", web::delete().to(delete::delete));
 }
 
 /// The routes' part of the API's description.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use weir_infra::{
     auth::Person,
-    http::{Json, Problem, RequestContext},
+    http::{Json, Problem, RequestContext, position_header},
 };
 
 use crate::accounts::Accounts;
@@ -46,5 +46,9 @@ pub(super) async fn logout(
         (Err(_), Ok(person)) => accounts.end_session(person.session, request.now).await?,
         (Err(_), Err(problem)) => return Err(problem),
     }
-    Ok(HttpResponse::NoContent().finish())
+    let mut response = HttpResponse::NoContent().finish();
+    if let Some(position) = accounts.head().await {
+        position_header(&mut response, position);
+    }
+    Ok(response)
 }

@@ -11,16 +11,17 @@ use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 use weir_events::member::Role;
+use weir_infra::http::read;
 
 use crate::accounts::{SignedIn, User};
 
 /// The routes.
 pub fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource("/api/v1/auth/register").route(web::post().to(register::register)))
-        .service(web::resource("/api/v1/auth/login").route(web::post().to(login::login)))
-        .service(web::resource("/api/v1/auth/refresh").route(web::post().to(refresh::refresh)))
-        .service(web::resource("/api/v1/auth/logout").route(web::post().to(logout::logout)))
-        .service(web::resource("/api/v1/me").route(web::get().to(me::me)));
+    cfg.route("/api/v1/auth/register", web::post().to(register::register))
+        .route("/api/v1/auth/login", web::post().to(login::login))
+        .route("/api/v1/auth/refresh", web::post().to(refresh::refresh))
+        .route("/api/v1/auth/logout", web::post().to(logout::logout));
+    read(cfg, "/api/v1/me", me::me);
 }
 
 /// The routes' part of the API's description.

@@ -11,11 +11,11 @@ use object_store::{ObjectStoreExt, path::Path as Key};
 use uuid::Uuid;
 use weir_infra::{
     auth::{Caller, Viewer},
-    http::{Code, MinPosition, Path, Problem, position_header},
+    http::{Code, Path, Problem, params::Fresh, position_header},
 };
 
 use super::there;
-use crate::{app::App, http::common::fresh};
+use crate::{app::App, http::read::Read};
 
 /// Get the file as it was uploaded
 ///
@@ -25,27 +25,32 @@ use crate::{app::App, http::common::fresh};
     path = "/api/v1/datasets/{id}/download",
     tag = "datasets",
     operation_id = "download_dataset",
-    params(("id" = Uuid, Path, description = "The dataset")),
+    params(("id" = Uuid, Path, description = "The dataset"), Fresh),
     responses(
         (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`dataset_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`storage_unavailable`, `not_caught_up`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`file_gone`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is unknown or makes no sense", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`storage_unavailable`, `position_not_reached`", body = Problem, content_type = "application/problem+json"),
     ),
     security(("bearer" = []))
 )]
 pub(super) async fn download(
-    caller: Caller<Viewer>,
+    mut read: Read<Caller<Viewer>>,
     app: Data<App>,
     Path(id): Path<Uuid>,
-    position: MinPosition,
 ) -> Result<HttpResponse, Problem> {
-    fresh(&app, position).await?;
-    let at = app.directory().position();
-    let dataset = there(&app, caller.workspace, id)?;
+    read.params.finish()?;
+    let dataset = there(&app, read.who.workspace, id)?;
     let key = Key::parse(&dataset.upload.blob).map_err(Problem::internal)?;
-    let found = app.blobs().get(&key).await.map_err(|e| {
-        Problem::new(Code::StorageUnavailable, "The file cannot be read at the moment.").cause(e)
+    let found = app.blobs().get(&key).await.map_err(|e| match e {
+        // Nothing of Weir removes it, and waiting does not bring it back.
+        object_store::Error::NotFound { .. } => {
+            tracing::error!(dataset = %id, %key, "an uploaded file is gone from the blob store");
+            Problem::new(Code::FileGone, "The file is gone from where it was kept.")
+        }
+        e => e.into(),
     })?;
     let size = found.meta.size;
     let body = SizedStream::new(size, found.into_stream().map_err(std::io::Error::other));
@@ -57,7 +62,7 @@ pub(super) async fn download(
         .insert_header(("x-content-type-options", "nosniff"))
         .insert_header(("weir-sha256", dataset.upload.sha256.as_str()))
         .body(body);
-    position_header(&mut response, at);
+    position_header(&mut response, read.position());
     Ok(response)
 }
 

@@ -18,6 +18,10 @@ use crate::{
 
 /// The longest text field, in bytes.
 const TEXT: usize = 64 << 10;
+/// The most texts that mean 'missing'.
+const MARKERS: usize = 100;
+/// The longest of them, in bytes.
+const MARKER_BYTES: usize = 100;
 
 /// A file that arrived, and what was said about it.
 pub(super) struct Form {
@@ -51,9 +55,9 @@ pub(super) struct UploadOptions {
     delimiter: Option<char>,
     /// Whether the first row names the columns.
     header: Option<bool>,
-    /// The texts that mean 'missing'; empty, NA, N/A and NULL by default.
+    /// The texts that mean 'missing'; empty, NA, N/A and NULL by default. At most 100, of 100 bytes.
     missing: Option<Vec<String>>,
-    /// The texts that mean 'missing' in text columns too.
+    /// The texts that mean 'missing' in text columns too. At most 100, of 100 bytes.
     missing_in_text: Option<Vec<String>>,
     /// The character encoding by its WHATWG label.
     #[schema(example = "windows-1252")]
@@ -78,6 +82,8 @@ impl TryFrom<UploadOptions> for ReadOptions {
         if o.delimiter.is_some_and(|d| !d.is_ascii()) {
             return Err(Problem::invalid("options", "invalid", "The delimiter is one ASCII character."));
         }
+        markers("missing", o.missing.as_deref())?;
+        markers("missing_in_text", o.missing_in_text.as_deref())?;
         Ok(Self {
             delimiter: o.delimiter,
             header: o.header,
@@ -87,6 +93,20 @@ impl TryFrom<UploadOptions> for ReadOptions {
             allow_ragged: o.allow_ragged,
         })
     }
+}
+
+/// Every cell of a file is compared with these.
+fn markers(field: &'static str, markers: Option<&[String]>) -> Result<(), Problem> {
+    let markers = markers.unwrap_or_default();
+    if markers.len() > MARKERS {
+        let detail = format!("There are {} texts in {field}; at most {MARKERS} are possible.", markers.len());
+        return Err(Problem::invalid("options", "too_many", detail));
+    }
+    if let Some(long) = markers.iter().map(String::len).find(|bytes| *bytes > MARKER_BYTES) {
+        let detail = format!("A text in {field} has {long} bytes; at most {MARKER_BYTES} are possible.");
+        return Err(Problem::invalid("options", "too_long", detail));
+    }
+    Ok(())
 }
 
 /// Refuses what is known to be in vain before gigabytes have arrived.
@@ -235,6 +255,17 @@ mod tests {
         assert_eq!(read.missing, Some(vec!["-".to_owned()]));
         for wrong in ["{", r#"{"separator":";"}"#, r#"{"delimiter":";;"}"#, r#"{"delimiter":"é"}"#] {
             assert_eq!(options(Some(wrong)).unwrap_err().code(), Code::InvalidValue, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn markers_are_few_and_short() {
+        for field in ["missing", "missing_in_text"] {
+            let read = |markers: Vec<String>| options(Some(&serde_json::json!({field: markers}).to_string()));
+            assert!(read(vec!["x".repeat(100); 100]).is_ok());
+            for markers in [vec!["x".to_owned(); 101], vec!["x".repeat(101)]] {
+                assert_eq!(read(markers).unwrap_err().code(), Code::InvalidValue, "{field}");
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use actix_web::web;
 use utoipa::OpenApi;
 use uuid::Uuid;
 use weir_events::{DatasetId, WorkspaceId};
-use weir_infra::http::{Code, Problem};
+use weir_infra::http::{Code, Problem, read};
 
 use crate::{app::App, directory::Dataset};
 
@@ -23,9 +23,9 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/v1/datasets", web::post().to(upload::upload))
         .route("/api/v1/datasets/{id}", web::patch().to(change::change))
         .route("/api/v1/datasets/{id}", web::delete().to(delete::delete))
-        .route("/api/v1/datasets/{id}/restore", web::post().to(restore::restore))
-        .route("/api/v1/datasets/{id}/preview", web::get().to(preview::preview))
-        .route("/api/v1/datasets/{id}/download", web::get().to(download::download));
+        .route("/api/v1/datasets/{id}/restore", web::post().to(restore::restore));
+    read(cfg, "/api/v1/datasets/{id}/preview", preview::preview);
+    read(cfg, "/api/v1/datasets/{id}/download", download::download);
 }
 
 /// The routes' part of the API's description.

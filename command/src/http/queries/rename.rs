@@ -9,10 +9,7 @@ use weir_infra::{
 };
 
 use super::{QueryName, SavedQuery};
-use crate::{
-    app::{App, context},
-    domain::query::Rename,
-};
+use crate::app::{App, context};
 
 /// Rename a saved query
 #[utoipa::path(
@@ -40,8 +37,7 @@ pub(super) async fn rename(
     Path(query_id): Path<Uuid>,
     Json(body): Json<QueryName>,
 ) -> Result<HttpResponse, Problem> {
-    let command = Rename { id: QueryId(query_id), name: body.name };
-    let done = app.execute(&command.id, &command, &context(&caller, &request)).await?;
+    let done = app.rename_query(&context(&caller, &request), QueryId(query_id), body.name).await?;
     let view = SavedQuery { query_id, name: done.reply, position: done.position.0 };
     Ok(command_answer(StatusCode::OK, &view, done.position))
 }

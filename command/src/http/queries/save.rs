@@ -9,10 +9,7 @@ use weir_infra::{
 };
 
 use super::{QueryName, SavedQuery};
-use crate::{
-    app::{App, context},
-    domain::query::Save,
-};
+use crate::app::{App, context};
 
 /// Save a query
 ///
@@ -46,8 +43,7 @@ pub(super) async fn save(
     Path(query_id): Path<Uuid>,
     Json(body): Json<QueryName>,
 ) -> Result<HttpResponse, Problem> {
-    let command = Save { id: QueryId(query_id), name: body.name };
-    let done = app.execute(&command.id, &command, &context(&caller, &request)).await?;
+    let done = app.save_query(&context(&caller, &request), QueryId(query_id), body.name).await?;
     let view = SavedQuery { query_id, name: done.reply, position: done.position.0 };
     Ok(command_answer(StatusCode::OK, &view, done.position))
 }

@@ -10,10 +10,7 @@ use weir_infra::{
     http::{Path, Problem, RequestContext, command_answer},
 };
 
-use crate::{
-    app::{App, context},
-    domain::query::Unsave,
-};
+use crate::app::{App, context};
 
 /// A query that is not saved any more.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,8 +46,7 @@ pub(super) async fn unsave(
     request: RequestContext,
     Path(query_id): Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    let command = Unsave { id: QueryId(query_id) };
-    let done = app.execute(&command.id, &command, &context(&caller, &request)).await?;
+    let done = app.unsave_query(&context(&caller, &request), QueryId(query_id)).await?;
     let view = UnsavedQuery { query_id, position: done.position.0 };
     Ok(command_answer(StatusCode::OK, &view, done.position))
 }

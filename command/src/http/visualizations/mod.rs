@@ -14,6 +14,7 @@ use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 use weir_events::Position;
+use weir_infra::http::read;
 
 use crate::domain::visualization::Chart;
 
@@ -23,8 +24,8 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/v1/visualizations/suggest", web::post().to(suggest::suggest))
         .route("/api/v1/visualizations/{id}", web::patch().to(change::change))
         .route("/api/v1/visualizations/{id}", web::delete().to(delete::delete))
-        .route("/api/v1/visualizations/{id}/restore", web::post().to(restore::restore))
-        .route("/api/v1/visualizations/{id}/data", web::get().to(data::data));
+        .route("/api/v1/visualizations/{id}/restore", web::post().to(restore::restore));
+    read(cfg, "/api/v1/visualizations/{id}/data", data::data);
 }
 
 /// The routes' part of the API's description.

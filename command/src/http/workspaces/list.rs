@@ -3,11 +3,11 @@
 use actix_web::{HttpResponse, web::Data};
 use weir_infra::{
     auth::Identity,
-    http::{List, Page, PageParams, Problem, sortable_time},
+    http::{List, PageParams, Problem, params::Fresh, sortable_time},
 };
 
 use super::{WorkspaceView, visible_workspaces};
-use crate::accounts::Accounts;
+use crate::{accounts::Accounts, http::read::Read};
 
 /// List the workspaces that I am in
 #[utoipa::path(
@@ -15,21 +15,21 @@ use crate::accounts::Accounts;
     path = "/api/v1/workspaces",
     operation_id = "list_workspaces",
     tag = "workspaces",
-    params(PageParams),
+    params(PageParams, Fresh),
     security(("bearer" = [])),
     responses(
         (status = 200, description = "Oldest first, or by `sort`: created_at, name", body = List<WorkspaceView>),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_parameter`, `invalid_cursor`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`position_not_reached`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list(
-    identity: Identity,
+    mut read: Read<Identity>,
     accounts: Data<Accounts>,
-    page: Page,
 ) -> Result<HttpResponse, Problem> {
-    let items = visible_workspaces(&accounts, &identity);
-    let sort = page.sort_by(&["created_at", "name"])?;
+    let (page, sort) = read.list::<WorkspaceView>(&["created_at", "name"])?;
+    let items = visible_workspaces(&accounts, &read.who);
     let (items, next) = page.part_of(items, &sort, |workspace| {
         let value = match sort.key.as_str() {
             "name" => workspace.name.to_lowercase(),
@@ -37,5 +37,5 @@ pub(super) async fn list(
         };
         (value, workspace.id)
     })?;
-    Ok(HttpResponse::Ok().json(page.answer(&items, next)?))
+    read.answer(&page.answer(&items, next)?, None)
 }

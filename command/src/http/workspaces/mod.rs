@@ -12,23 +12,17 @@ use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 use weir_events::member::Role;
-use weir_infra::auth::Identity;
+use weir_infra::{auth::Identity, http::read};
 
 use crate::accounts::{Accounts, Workspace};
 
 /// The routes.
 pub fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/api/v1/workspaces")
-            .route(web::get().to(list::list))
-            .route(web::post().to(create::create)),
-    )
-    .service(
-        web::resource("/api/v1/workspaces/{id}")
-            .route(web::get().to(get::get))
-            .route(web::patch().to(rename::rename)),
-    )
-    .configure(members::routes);
+    read(cfg, "/api/v1/workspaces", list::list);
+    read(cfg, "/api/v1/workspaces/{id}", get::get);
+    cfg.route("/api/v1/workspaces", web::post().to(create::create))
+        .route("/api/v1/workspaces/{id}", web::patch().to(rename::rename))
+        .configure(members::routes);
 }
 
 /// The routes' part of the API's description.

@@ -16,8 +16,8 @@
 //! that a keyed request makes has an id derived from the key ([`IdempotencyKey::derive`]).
 //!
 //! Answers that say 'not now' or 'not you' (401, 403, 408, 409, 429, 5xx) are not kept: nothing
-//! was done, so the repetition is decided anew. Neither are answers over 16 MiB, which are
-//! computed again under the same ids.
+//! was done, so the repetition is decided anew. Neither are answers over 1 MiB, nor any for which
+//! the bucket has no room ([`Options::max_bytes`]): their repetition runs again under the same ids.
 
 mod body;
 mod digest;
@@ -26,7 +26,7 @@ mod reply;
 mod store;
 
 pub use key::IdempotencyKey;
-pub use store::{OpenError, ReplyStore};
+pub use store::{OpenError, Options, ReplyStore};
 
 use std::time::Duration;
 
@@ -45,13 +45,13 @@ use self::{
     digest::BodyDigest,
     store::Claim,
 };
-use super::{Code, Problem, edge::finish};
+use super::{Code, Problem, client_address, edge::finish};
 use crate::auth::{Authenticator, requested_workspace};
 
 /// How much of a request without a known caller is read to find out whose it is, in bytes.
 const ANONYMOUS_LIMIT: usize = 64 * 1024;
 /// The largest answer that is kept, in bytes.
-const REPLY_LIMIT: usize = 16 * 1024 * 1024;
+const REPLY_LIMIT: usize = 1024 * 1024;
 /// How much of a refused request's rest is read to know its content whole, in bytes.
 const REST_LIMIT: u64 = 64 * 1024;
 
@@ -66,6 +66,7 @@ pub async fn guard<B: MessageBody + 'static>(
     if req.method() != Method::POST || !req.headers().contains_key(key::HEADER) {
         return Ok(next.call(req).await?.map_into_boxed_body());
     }
+    let known = req.headers().contains_key(header::AUTHORIZATION);
     let caller = match caller(&mut req).await {
         Ok(Some(caller)) => caller,
         // Who may not ask at all, or asks without saying for whom: the handler says so.
@@ -80,8 +81,18 @@ pub async fn guard<B: MessageBody + 'static>(
     let Some(replies) = req.app_data::<web::Data<ReplyStore>>().cloned() else {
         return Ok(req.error_response(Problem::internal("the application has no ReplyStore")));
     };
-    match replies.claim(&key).await {
+    let claim = if known || replies.admits(client_address(req.request())).await {
+        replies.claim(&key).await
+    } else {
+        Ok(Claim::NoRoom)
+    };
+    match claim {
         Ok(Claim::Mine(lease)) => run(req, next, key, &replies, lease).await,
+        // Nothing remembers this request, but what it makes still has the ids of its key.
+        Ok(Claim::NoRoom) => {
+            req.extensions_mut().insert(key);
+            Ok(next.call(req).await?.map_into_boxed_body())
+        }
         Ok(Claim::Running) => Ok(req.error_response(in_progress())),
         Ok(Claim::Done(stored)) => match replay(&mut req, &replies, stored).await {
             Ok(response) => Ok(req.into_response(response)),
@@ -101,15 +112,26 @@ fn in_progress() -> Problem {
 
 /// Whose key it is: user and workspace, or for a request without a token what its body says.
 /// `None` where the handler will refuse it anyway.
+///
+/// # Errors
+/// Where it cannot be found out at the moment: the handler might, and would then run unguarded.
 async fn caller(req: &mut ServiceRequest) -> Result<Option<Vec<u8>>, Problem> {
     if req.headers().contains_key(header::AUTHORIZATION) {
         let Some(authenticator) = req.app_data::<web::Data<Authenticator>>().cloned() else {
             return Err(Problem::internal("the application has no Authenticator"));
         };
-        let Ok(identity) = authenticator.identify(req.request()).await else { return Ok(None) };
-        let Ok(requested) = requested_workspace(req.request()) else { return Ok(None) };
-        // Someone who left a workspace gets nothing out of it any more, old answers included.
-        let Ok((workspace, _)) = authenticator.authorize(&identity, requested).await else { return Ok(None) };
+        let found = async {
+            let identity = authenticator.identify(req.request()).await?;
+            let requested = requested_workspace(req.request())?;
+            // Someone who left a workspace gets nothing out of it any more, old answers included.
+            let (workspace, _) = authenticator.authorize(&identity, requested).await?;
+            Ok::<_, Problem>((identity, workspace))
+        };
+        let (identity, workspace) = match found.await {
+            Ok(found) => found,
+            Err(problem) if problem.code().status().is_server_error() => return Err(problem),
+            Err(_) => return Ok(None),
+        };
         return Ok(Some([b"user" as &[u8], identity.user().0.as_bytes(), workspace.0.as_bytes()].concat()));
     }
     anonymous(req).await
@@ -155,9 +177,14 @@ async fn run<B: MessageBody + 'static>(
     let request = tee.finish(limit).await;
     let (req, res) = res.into_parts();
     let (res, body) = res.into_parts();
-    let body = match body::collect(body, REPLY_LIMIT).await? {
-        Collected::Whole(bytes) => bytes,
-        Collected::TooLarge(body) => {
+    let body = match body::collect(body, REPLY_LIMIT).await {
+        Ok(Collected::Whole(bytes)) => bytes,
+        Err(error) => {
+            lease.release().await;
+            let failed = finish(ServiceResponse::from_err(error, req));
+            return Ok(failed);
+        }
+        Ok(Collected::TooLarge(body)) => {
             lease.release().await;
             return Ok(ServiceResponse::new(req, res.set_body(body)));
         }

@@ -2,10 +2,17 @@
 
 #![expect(clippy::disallowed_methods, reason = "leases end by the clock, and every seal needs a new nonce")]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::jetstream::{
-    self,
+    self, ErrorCode,
     kv::{self, CreateErrorKind, Operation, UpdateErrorKind},
 };
 use bytes::Bytes;
@@ -14,8 +21,10 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use chrono::{DateTime, Utc};
+use moka::future::Cache;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::{
@@ -41,6 +50,26 @@ const CHUNK: usize = 512 * 1024;
 const ROUNDS: usize = 8;
 /// How long a single exchange with the bucket may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How many keyed requests without a known caller are remembered of one address, per span of time.
+const STRANGERS: (u32, Duration) = (100, Duration::from_secs(5 * 60));
+/// How many addresses are counted at once.
+const ADDRESSES: u64 = 10_000;
+
+/// How the answers are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Servers of a cluster that keep them.
+    pub replicas: usize,
+    /// How much room they have, in bytes. Once it is used up, answers are not kept until old ones
+    /// have run out: a repetition then runs again, under the same ids.
+    pub max_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { replicas: 1, max_bytes: 1 << 30 }
+    }
+}
 
 /// Keeps the answers to keyed requests, sealed under a key derived from the signing key. Clones
 /// share everything.
@@ -51,6 +80,8 @@ struct Inner {
     bucket: kv::Store,
     seal: XChaCha20Poly1305,
     name_key: [u8; 32],
+    strangers: Cache<IpAddr, Arc<AtomicU32>>,
+    claims: TaskTracker,
 }
 
 impl std::fmt::Debug for ReplyStore {
@@ -72,6 +103,8 @@ pub(super) enum Claim {
     Running,
     /// It has been.
     Done(Stored),
+    /// The bucket is full: the request runs without being remembered.
+    NoRoom,
 }
 
 /// An answer that is kept.
@@ -102,24 +135,26 @@ impl ReplyStore {
     /// # Errors
     /// When JetStream does not answer or refuses the bucket.
     pub async fn open(client: async_nats::Client, key: &SigningKey) -> Result<Self, OpenError> {
-        Self::open_with(client, key, 1).await
+        Self::open_with(client, key, Options::default()).await
     }
 
-    /// The same on a cluster, with that many replicas.
+    /// The same with other options.
     ///
     /// # Errors
     /// When JetStream does not answer or refuses the bucket.
     pub async fn open_with(
         client: async_nats::Client,
         key: &SigningKey,
-        replicas: usize,
+        options: Options,
     ) -> Result<Self, OpenError> {
         let config = kv::Config {
             bucket: BUCKET.to_owned(),
             description: "Answers to requests with an Idempotency-Key, sealed".to_owned(),
             history: 1,
             max_age: KEPT,
-            num_replicas: replicas,
+            // What does not fit is refused; nothing is pushed out for it.
+            max_bytes: i64::try_from(options.max_bytes).unwrap_or(i64::MAX),
+            num_replicas: options.replicas,
             ..kv::Config::default()
         };
         let bucket = jetstream::new(client)
@@ -130,7 +165,23 @@ impl ReplyStore {
             bucket,
             seal: XChaCha20Poly1305::new(&key.derive("replies: seal").into()),
             name_key: key.derive("replies: names"),
+            strangers: Cache::builder().max_capacity(ADDRESSES).time_to_live(STRANGERS.1).build(),
+            claims: TaskTracker::new(),
         })))
+    }
+
+    /// Waits until every claim of this process has ended: that of a request which was cancelled is
+    /// given back after the request. For the end of a process that serves no more.
+    pub async fn settled(&self) {
+        self.0.claims.close();
+        self.0.claims.wait().await;
+    }
+
+    /// Whether one more request without a known caller is remembered for this address: whoever
+    /// need not say who he is must not fill the bucket.
+    pub(super) async fn admits(&self, address: IpAddr) -> bool {
+        let count = self.0.strangers.get_with(address, async { Arc::default() }).await;
+        count.fetch_add(1, Ordering::Relaxed) < STRANGERS.0
     }
 
     /// Claims a key for a request.
@@ -142,6 +193,7 @@ impl ReplyStore {
             match within(self.0.bucket.create(&name, value)).await? {
                 Ok(revision) => return Ok(Claim::Mine(self.lease(name, revision))),
                 Err(e) if e.kind() == CreateErrorKind::AlreadyExists => {}
+                Err(e) if full(&e) => return Ok(Claim::NoRoom),
                 Err(e) => return Err(away(e)),
             }
             let Some(found) = within(self.0.bucket.entry(&name)).await?.map_err(away)? else { continue };
@@ -158,6 +210,7 @@ impl ReplyStore {
             match within(self.0.bucket.update(&name, value, found.revision)).await? {
                 Ok(revision) => return Ok(Claim::Mine(self.lease(name, revision))),
                 Err(e) if e.kind() == UpdateErrorKind::WrongLastRevision => {}
+                Err(e) if full(&e) => return Ok(Claim::NoRoom),
                 Err(e) => return Err(away(e)),
             }
         }
@@ -202,7 +255,7 @@ impl ReplyStore {
 
     fn lease(&self, name: String, revision: u64) -> Lease {
         let (done, finished) = oneshot::channel();
-        tokio::spawn(self.clone().hold(name.clone(), revision, finished));
+        self.0.claims.spawn(self.clone().hold(name.clone(), revision, finished));
         Lease { name, done: Some(done) }
     }
 
@@ -218,8 +271,14 @@ impl ReplyStore {
                             let kept = async {
                                 within(bucket.update(&name, value, revision)).await?.map_err(away)
                             };
+                            let kept = kept.await;
+                            if kept.is_err() {
+                                // A repetition need not wait for the end of the lease. Where the
+                                // answer is there in spite of the error, its revision is another.
+                                let _ = within(bucket.delete_expect_revision(&name, Some(revision))).await;
+                            }
                             // Nobody may be waiting any more.
-                            let _ = answer.send(kept.await.map(|_| ()));
+                            let _ = answer.send(kept.map(|_| ()));
                         }
                         Ok(Finish { value: None, answer }) => {
                             let freed = async {
@@ -331,6 +390,18 @@ fn lease_end() -> DateTime<Utc> {
 /// Bounds the wait for the bucket.
 async fn within<T>(exchange: impl Future<Output = T>) -> Result<T, Problem> {
     tokio::time::timeout(TIMEOUT, exchange).await.map_err(away)
+}
+
+/// Whether JetStream has no room for a message.
+fn full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut error = Some(error);
+    while let Some(e) = error {
+        if let Some(refusal) = e.downcast_ref::<jetstream::Error>() {
+            return refusal.error_code() == ErrorCode::STREAM_STORE_FAILED;
+        }
+        error = e.source();
+    }
+    false
 }
 
 fn away(cause: impl std::fmt::Display) -> Problem {

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use chrono::Utc;
 use futures::StreamExt;
 use uuid::Uuid;
-use weir_events::{ApiKeyId, Unavailable, UserId, WorkspaceId, member::Role};
+use weir_events::{ApiKeyId, UserId, WorkspaceId, member::Role};
 
 use super::*;
 use crate::{
@@ -31,19 +31,31 @@ use crate::{
     testing::Nats,
 };
 
-struct Nobody;
+/// Everyone is alone in a workspace of their own, and nobody has API keys. Each look-up that is
+/// counted here fails, as if the database were away.
+#[derive(Clone, Default)]
+struct Nobody(Arc<AtomicU32>);
+
+impl Nobody {
+    fn look_up<T>(&self) -> Result<Option<T>, Problem> {
+        match self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)) {
+            Ok(_) => Err(Problem::database_unavailable("away")),
+            Err(_) => Ok(None),
+        }
+    }
+}
 
 #[async_trait]
 impl Memberships for Nobody {
-    async fn role(&self, _: UserId, _: WorkspaceId) -> Result<Option<Role>, Unavailable> {
-        Ok(None)
+    async fn role(&self, _: UserId, _: WorkspaceId) -> Result<Option<Role>, Problem> {
+        self.look_up()
     }
 }
 
 #[async_trait]
 impl ApiKeys for Nobody {
     async fn find(&self, _: ApiKeyId) -> Result<Option<ApiKey>, Problem> {
-        Ok(None)
+        self.look_up()
     }
 }
 
@@ -90,22 +102,40 @@ async fn refuse(runs: Data<Runs>) -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::DatasetNotFound, "There is no such dataset."))
 }
 
-/// An answer that comes in pieces and is larger than a message of NATS.
-async fn large(runs: Data<Runs>, _: web::Bytes) -> HttpResponse {
+/// For those who need not say who they are.
+async fn open(runs: Data<Runs>) -> HttpResponse {
+    HttpResponse::Created().body(runs.count.fetch_add(1, Ordering::SeqCst).to_string())
+}
+
+/// An answer that breaks off.
+async fn broken(runs: Data<Runs>) -> HttpResponse {
+    runs.count.fetch_add(1, Ordering::SeqCst);
+    let chunks = [Ok(Bytes::from("half")), Err(actix_web::error::ErrorInternalServerError("torn"))];
+    HttpResponse::Ok().streaming(futures::stream::iter(chunks))
+}
+
+/// An answer that comes in as many pieces of 9,000 bytes as the body says.
+async fn large(runs: Data<Runs>, pieces: web::Json<u32>) -> HttpResponse {
     let n = runs.count.fetch_add(1, Ordering::SeqCst) + 1;
-    let chunks =
-        (0..300u32).map(move |i| Ok::<_, actix_web::Error>(Bytes::from(format!("{n}:{i:06};").repeat(1000))));
+    let chunks = (0..pieces.0)
+        .map(move |i| Ok::<_, actix_web::Error>(Bytes::from(format!("{n}:{i:06};").repeat(1000))));
     HttpResponse::Ok().streaming(futures::stream::iter(chunks))
 }
 
 struct World {
     nats: Nats,
     key: SigningKey,
+    options: Options,
+    nobody: Nobody,
 }
 
 impl World {
     async fn new() -> Self {
-        Self { nats: Nats::start().await, key: SigningKey::generate() }
+        Self::of(SigningKey::generate(), Options::default()).await
+    }
+
+    async fn of(key: SigningKey, options: Options) -> Self {
+        Self { nats: Nats::start().await, key, options, nobody: Nobody::default() }
     }
 
     /// A freshly started application.
@@ -114,9 +144,10 @@ impl World {
         runs: &Runs,
     ) -> impl Service<actix_http::Request, Response = ServiceResponse<BoxBody>, Error = actix_web::Error> + use<>
     {
-        let replies = ReplyStore::open(self.nats.client().await, &self.key).await.unwrap();
-        let authenticator =
-            Authenticator::new(&self.key, Arc::new(Nobody), Arc::new(Nobody), Revocations::new());
+        let client = self.nats.client().await;
+        let replies = ReplyStore::open_with(client, &self.key, self.options).await.unwrap();
+        let (members, keys) = (Arc::new(self.nobody.clone()), Arc::new(self.nobody.clone()));
+        let authenticator = Authenticator::new(&self.key, members, keys, Revocations::new());
         test::init_service(
             App::new()
                 .wrap(from_fn(guard))
@@ -126,6 +157,8 @@ impl World {
                 .app_data(Data::new(runs.clone()))
                 .route("/things", web::post().to(make))
                 .route("/refused", web::post().to(refuse))
+                .route("/open", web::post().to(open))
+                .route("/broken", web::post().to(broken))
                 .route("/large", web::post().to(large)),
         )
         .await
@@ -247,7 +280,7 @@ async fn a_failure_frees_the_key_and_the_ids_stay_the_same() {
     assert_eq!((first.status, first.replayed), (StatusCode::CREATED, false));
     let id = |answer: &Answer| answer.body.split(' ').next().unwrap().to_owned();
     // Without the bucket's memory the same request still makes the same id.
-    let other = World { nats: Nats::start().await, key: world.key.clone() };
+    let other = World::of(world.key.clone(), Options::default()).await;
     let elsewhere = send(&other.app(&Runs::default()).await, other.post(1, "/things", "k", "{}")).await;
     assert_eq!(id(&elsewhere), id(&first));
 }
@@ -269,15 +302,108 @@ async fn a_final_refusal_is_kept_too() {
 }
 
 #[actix_web::test]
-async fn an_answer_larger_than_a_message_comes_back_whole() {
+async fn a_large_answer_comes_back_whole_and_a_larger_one_is_made_again() {
     let world = World::new().await;
     let runs = Runs::default();
-    let first = send(&world.app(&runs).await, world.post(1, "/large", "k", "{}")).await;
-    assert_eq!(first.body.len(), 2_700_000);
-    let again = send(&world.app(&runs).await, world.post(1, "/large", "k", "{}")).await;
+    let first = send(&world.app(&runs).await, world.post(1, "/large", "k", "100")).await;
+    assert_eq!(first.body.len(), 900_000);
+    let again = send(&world.app(&runs).await, world.post(1, "/large", "k", "100")).await;
     assert!(again.replayed);
     assert!(first.body == again.body, "the same bytes");
     assert_eq!(runs.count(), 1);
+
+    for n in [2, 3] {
+        let larger = send(&world.app(&runs).await, world.post(1, "/large", "k2", "200")).await;
+        assert_eq!((larger.status, larger.replayed, larger.body.len()), (StatusCode::OK, false, 1_800_000));
+        assert_eq!(runs.count(), n);
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_that_breaks_off_is_a_failure_that_frees_the_key() {
+    let world = World::new().await;
+    let runs = Runs::default();
+    let app = world.app(&runs).await;
+    for n in [1, 2] {
+        let broken = send(&app, world.post(1, "/broken", "k", "{}")).await;
+        assert_eq!(broken.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(broken.body.contains("\"code\":\"internal\""), "{}", broken.body);
+        assert_eq!(runs.count(), n);
+    }
+}
+
+#[actix_web::test]
+async fn who_cannot_be_looked_up_runs_nothing() {
+    let world = World::new().await;
+    let runs = Runs::default();
+    let app = world.app(&runs).await;
+    let team = || {
+        let request = world.post(1, "/things", "k", "{}");
+        request.insert_header(("weir-workspace", Uuid::from_u128(7).to_string()))
+    };
+    // Away for one look-up: the handler's own would find an answer.
+    world.nobody.0.store(1, Ordering::SeqCst);
+    let away = send(&app, team()).await;
+    assert_eq!((away.status, away.retry_after), (StatusCode::SERVICE_UNAVAILABLE, true));
+    assert!(away.body.contains("database_unavailable"), "{}", away.body);
+    assert_eq!(send(&app, team()).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(runs.count(), 0);
+}
+
+#[actix_web::test]
+async fn a_full_bucket_keeps_no_answers_and_fails_no_requests() {
+    let world =
+        World::of(SigningKey::generate(), Options { max_bytes: 64 * 1024, ..Options::default() }).await;
+    let runs = Runs::default();
+    let app = world.app(&runs).await;
+    let id = |answer: &Answer| answer.body.split(' ').next().unwrap().to_owned();
+
+    let kept = send(&app, world.post(1, "/things", "first", "{}")).await;
+    // Larger than the bucket: it was claimed, but is not kept, and the key is free at once.
+    for n in [2, 3] {
+        let large = send(&app, world.post(1, "/large", "k", "20")).await;
+        assert_eq!((large.status, large.replayed), (StatusCode::OK, false));
+        assert_eq!(runs.count(), n);
+    }
+    // Until not even a claim has room.
+    let mut n = 0;
+    let unkept = loop {
+        n += 1;
+        assert!(n < 1000, "the bucket never fills");
+        let key = format!("k{n}");
+        let first = send(&app, world.post(1, "/things", &key, "{}")).await;
+        let again = send(&app, world.post(1, "/things", &key, "{}")).await;
+        assert_eq!((first.status, again.status), (StatusCode::CREATED, StatusCode::CREATED));
+        assert_eq!(id(&first), id(&again), "the same thing, kept or not");
+        if !again.replayed {
+            break key;
+        }
+    };
+    assert_eq!(send(&app, world.post(1, "/things", &unkept, "{}")).await.status, StatusCode::CREATED);
+    // What was kept before is still known.
+    let again = send(&app, world.post(1, "/things", "first", "{}")).await;
+    assert_eq!((again.replayed, again.body), (true, kept.body));
+}
+
+#[actix_web::test]
+async fn strangers_do_not_fill_the_bucket() {
+    let world = World::new().await;
+    let runs = Runs::default();
+    let app = world.app(&runs).await;
+    let ask = |n: u32, address: &str| {
+        TestRequest::post()
+            .uri("/open")
+            .peer_addr(format!("{address}:1").parse().unwrap())
+            .insert_header(("idempotency-key", format!("k{n}")))
+    };
+    for n in 0..120 {
+        assert_eq!(send(&app, ask(n, "192.0.2.1")).await.status, StatusCode::CREATED);
+    }
+    assert!(send(&app, ask(200, "192.0.2.2")).await.status == StatusCode::CREATED);
+    assert!(send(&app, ask(200, "192.0.2.2")).await.replayed, "each address has its own");
+    let bucket =
+        async_nats::jetstream::new(world.nats.client().await).get_key_value("WEIR_REPLIES").await.unwrap();
+    assert_eq!(bucket.keys().await.unwrap().count().await, 101);
 }
 
 #[actix_web::test]

@@ -116,7 +116,7 @@ impl Filter {
     }
 }
 
-/// Lists what happened
+/// List what happened
 ///
 /// The newest first; with `sort=position` the oldest.
 #[utoipa::path(

@@ -182,7 +182,7 @@ impl Overview {
     }
 }
 
-/// Shows the dashboard
+/// Show the dashboard
 ///
 /// Everything at a glance, consistent: all of it is as of one position.
 #[utoipa::path(

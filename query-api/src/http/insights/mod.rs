@@ -157,7 +157,7 @@ pub(crate) struct Filter {
     limit: Option<u32>,
 }
 
-/// Shows insights
+/// Show insights
 ///
 /// What is used most, what is asked, and what could be done next, with the evidence.
 #[utoipa::path(

@@ -10,7 +10,7 @@ use crate::{http::Unanswered, params::Common, read::Read};
 /// The statement.
 pub(crate) const GET: &str = include_str!("get.sql");
 
-/// Shows a query pattern
+/// Show a query pattern
 #[utoipa::path(
     get,
     path = "/api/v1/queries/{query_id}",

@@ -40,7 +40,7 @@ pub(crate) struct Filter {
     q: Option<String>,
 }
 
-/// Lists query patterns and saved queries
+/// List query patterns and saved queries
 ///
 /// The last run first unless sorted otherwise: by `last_run_at`, `first_run_at`, `saved_at`, `runs`,
 /// `failures` or `name`.

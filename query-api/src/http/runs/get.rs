@@ -10,7 +10,7 @@ use crate::{http::Unanswered, params::Common, read::Read};
 /// The statement, also of the receipt and the result.
 pub(crate) const GET: &str = include_str!("get.sql");
 
-/// Shows a run
+/// Show a run
 #[utoipa::path(
     get,
     path = "/api/v1/runs/{run_id}",

@@ -42,7 +42,7 @@ pub(crate) struct Filter {
     until: Option<DateTime<Utc>>,
 }
 
-/// Lists runs
+/// List runs
 ///
 /// The newest first; with `sort=position` the oldest.
 #[utoipa::path(

@@ -24,7 +24,7 @@ pub(crate) struct Receipt {
     pub(crate) result_hash: Option<String>,
 }
 
-/// Shows a run's receipt
+/// Show a run's receipt
 ///
 /// The SQL, the exact versions of what was read, the engine, and a hash of the answer.
 #[utoipa::path(

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, ContentDisposition, DispositionParam, DispositionType},
+    http::header::{ContentDisposition, DispositionParam, DispositionType},
     web,
 };
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use weir_engine::Answer;
-use weir_infra::http::{Code, Path, Problem};
+use weir_infra::http::{Code, Path, Problem, accepted};
 
 use super::{Run, get::GET, not_found};
 use crate::{http::Unanswered, params::Fresh, read::Read, reader::Decoded};
@@ -27,7 +27,9 @@ pub(crate) struct RunResult {
     pub(crate) query_id: Uuid,
     /// Names and types of the columns.
     pub(crate) columns: Vec<ResultColumn>,
-    /// The rows, each a list in the order of the columns.
+    /// The rows, each a list in the order of the columns. Decimals are text, so that no digit is
+    /// lost; floats that JSON cannot write are the texts `NaN`, `Infinity` and `-Infinity`. A value
+    /// that is missing is null.
     #[schema(value_type = Vec<Vec<Object>>)]
     pub(crate) rows: Vec<Vec<Value>>,
     /// How many rows.
@@ -84,40 +86,6 @@ impl Form {
             Self::Arrow => "arrows",
         }
     }
-
-    /// The form that an `Accept` header likes best; `None` when it likes none of them.
-    fn accepted(accept: &str) -> Option<Self> {
-        let mut best: Option<(f32, Self)> = None;
-        for form in Self::ALL {
-            let quality = quality(accept, form.media_type());
-            if quality > best.map_or(0.0, |(q, _)| q) {
-                best = Some((quality, form));
-            }
-        }
-        best.map(|(_, form)| form)
-    }
-}
-
-/// How much an `Accept` header likes a media type: the word of its most specific range.
-fn quality(accept: &str, media_type: &str) -> f32 {
-    let group = media_type.split('/').next().unwrap_or_default();
-    let mut found = (0, 0.0);
-    for range in accept.split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let range = parts.next().unwrap_or_default();
-        let specificity = match range {
-            _ if range.eq_ignore_ascii_case(media_type) => 3,
-            _ if range.strip_suffix("/*") == Some(group) => 2,
-            "*/*" | "*" => 1,
-            _ => continue,
-        };
-        let quality =
-            parts.find_map(|p| p.strip_prefix("q=")).and_then(|q| q.trim().parse().ok()).unwrap_or(1.0);
-        if specificity > found.0 {
-            found = (specificity, quality);
-        }
-    }
-    found.1
 }
 
 struct Kept {
@@ -126,7 +94,7 @@ struct Kept {
     hash: Option<String>,
 }
 
-/// Gives a run's rows again
+/// Give a run's rows again
 ///
 /// In the form that `Accept` asks for: JSON, CSV, Parquet or an Arrow stream.
 #[utoipa::path(
@@ -156,11 +124,11 @@ pub(crate) async fn result(
     id: Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
     read.params.finish()?;
-    let accept = req.headers().get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("*/*");
-    let form = Form::accepted(accept).ok_or_else(|| {
-        let forms = Form::ALL.map(Form::media_type).join(", ");
-        Problem::new(Code::NotAcceptable, format!("The rows can be had as {forms}."))
-    })?;
+    let form =
+        accepted(req.headers(), &Form::ALL.map(|form| (form, form.media_type()))).ok_or_else(|| {
+            let forms = Form::ALL.map(Form::media_type).join(", ");
+            Problem::new(Code::NotAcceptable, format!("The rows can be had as {forms}."))
+        })?;
     let (kept, position) =
         read.look_up(async |db| db.first(GET, &[&id.0], kept).await?.ok_or_else(|| not_found(id.0))).await?;
     // What a run answered never changes.
@@ -202,7 +170,7 @@ async fn fetch(read: &Read, kept: &Kept, form: Form) -> Result<Bytes, Problem> {
         object_store::Error::NotFound { .. } => {
             Problem::new(Code::ResultGone, "The rows of this run are gone; run the query again.")
         }
-        error => Problem::internal(error),
+        error => error.into(),
     })?;
     if object.meta.size > state.0.options.result_bytes {
         let detail = format!(
@@ -212,7 +180,7 @@ async fn fetch(read: &Read, kept: &Kept, form: Form) -> Result<Bytes, Problem> {
         );
         return Err(Problem::new(Code::PayloadTooLarge, detail));
     }
-    object.bytes().await.map_err(Problem::internal)
+    Ok(object.bytes().await?)
 }
 
 fn encode(kept: &Kept, bytes: &[u8], form: Form) -> Result<Bytes, Problem> {
@@ -239,26 +207,4 @@ fn encode(kept: &Kept, bytes: &[u8], form: Form) -> Result<Bytes, Problem> {
         }
     };
     encoded.map(Bytes::from).map_err(Problem::internal)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_form_that_is_liked_best() {
-        for (accept, form) in [
-            ("*/*", Some(Form::Json)),
-            ("text/csv", Some(Form::Csv)),
-            ("text/*;q=0.5, application/json;q=0.4", Some(Form::Csv)),
-            ("text/html, application/xhtml+xml, */*;q=0.8", Some(Form::Json)),
-            ("application/vnd.apache.arrow.stream, application/json;q=0.1", Some(Form::Arrow)),
-            ("application/json;q=0, */*", Some(Form::Csv)),
-            ("Application/Vnd.Apache.Parquet", Some(Form::Parquet)),
-            ("image/png", None),
-            ("text/csv;q=0", None),
-        ] {
-            assert_eq!(Form::accepted(accept), form, "{accept}");
-        }
-    }
 }

@@ -180,7 +180,7 @@ pub(crate) struct Filter {
     to: Option<NaiveDate>,
 }
 
-/// Shows usage by day
+/// Show usage by day
 ///
 /// Days are those of UTC; days without anything are there with zeroes.
 #[utoipa::path(

@@ -10,7 +10,7 @@ use crate::{http::Unanswered, params::Common, read::Read};
 /// The statement.
 pub(crate) const GET: &str = include_str!("get.sql");
 
-/// Shows a saved chart
+/// Show a saved chart
 ///
 /// A deleted one is shown too, with status `deleted`.
 #[utoipa::path(

@@ -14,7 +14,7 @@ use crate::{
     read::Read,
 };
 
-/// Lists what happened to a chart
+/// List what happened to a chart
 ///
 /// Who did what, and when; the newest first, with `sort=position` the oldest.
 #[utoipa::path(

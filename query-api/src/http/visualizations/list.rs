@@ -45,7 +45,7 @@ pub(crate) struct Filter {
     created_by: Option<Uuid>,
 }
 
-/// Lists saved charts
+/// List saved charts
 ///
 /// Newest first unless sorted otherwise: by `created_at`, `updated_at` or `name`.
 #[utoipa::path(

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use weir_events::{WorkspaceId, member::Role};
 use weir_infra::{
     auth::{Caller, Owner},
-    http::{Json, Path, Problem, RequestContext, command_answer},
+    http::{Json, Path, Problem, RequestContext, client_address, command_answer},
 };
 
 use super::MemberView;
@@ -45,6 +45,7 @@ pub(in super::super) struct AddMember {
         (status = 404, description = "`workspace_not_found`, `user_not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`already_member`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_body`, `invalid_value`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_attempts`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`log_unavailable`, `database_unavailable`", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -58,11 +59,13 @@ pub(in super::super) async fn add(
     let caller = Caller::<Owner>::in_workspace(&req, id).await?;
     let Json(body) = body?;
     let email = Email::parse(&body.email)?;
-    let (user, position) = accounts.add_member(&caller, &email, body.role, &request).await?;
+    let address = client_address(&req);
+    let (user, position) = accounts.add_member(&caller, &email, body.role, address, &request).await?;
     let view = MemberView {
-        user_id: user.id.0,
-        email: Some(user.email),
-        name: Some(user.name),
+        user_id: user.0,
+        // As it was asked for: what else they are called is for them to say.
+        email: Some(email.as_str().to_owned()),
+        name: None,
         role: body.role,
         since: request.now,
         position: Some(position.0),

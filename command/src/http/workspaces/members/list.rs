@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use weir_events::{UserId, WorkspaceId};
 use weir_infra::{
-    auth::{Caller, Viewer},
-    http::{List, Page, PageParams, Path, Problem, sortable_time},
+    auth::{Caller, Identity, Viewer},
+    http::{List, PageParams, Path, Problem, params::Fresh, sortable_time},
 };
 
 use super::MemberView;
-use crate::accounts::{Accounts, User};
+use crate::{
+    accounts::{Accounts, User},
+    http::read::Read,
+};
 
 /// List the members of a workspace
 #[utoipa::path(
@@ -18,23 +21,24 @@ use crate::accounts::{Accounts, User};
     path = "/api/v1/workspaces/{id}/members",
     operation_id = "list_members",
     tag = "workspaces",
-    params(("id" = uuid::Uuid, Path, description = "The workspace"), PageParams),
+    params(("id" = uuid::Uuid, Path, description = "The workspace"), PageParams, Fresh),
     security(("bearer" = [])),
     responses(
         (status = 200, description = "Those who joined first coming first (`sort`: since)", body = List<MemberView>),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`workspace_not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_parameter`, `invalid_cursor`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`database_unavailable`, `position_not_reached`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in super::super) async fn list(
     req: HttpRequest,
+    mut read: Read<Identity>,
     accounts: Data<Accounts>,
     Path(id): Path<WorkspaceId>,
 ) -> Result<HttpResponse, Problem> {
+    let (page, sort) = read.list::<MemberView>(&["since"])?;
     let caller = Caller::<Viewer>::in_workspace(&req, id).await?;
-    let page = Page::parse(req.query_string())?;
-    let sort = page.sort_by(&["since"])?;
     let members = accounts.workspaces().members(caller.workspace);
     let (members, next) =
         page.part_of(members, &sort, |member| (sortable_time(member.since), member.user.0))?;
@@ -57,5 +61,5 @@ pub(in super::super) async fn list(
             }
         })
         .collect();
-    Ok(HttpResponse::Ok().json(page.answer(&items, next)?))
+    read.answer(&page.answer(&items, next)?, None)
 }

@@ -11,19 +11,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use weir_events::{UserId, WorkspaceId, member::Role};
+use weir_infra::http::read;
 
 /// The routes.
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        web::resource("/api/v1/workspaces/{id}/members")
-            .route(web::get().to(list::list))
-            .route(web::post().to(add::add)),
-    )
-    .service(
-        web::resource("/api/v1/workspaces/{id}/members/{user_id}")
-            .route(web::patch().to(change::change))
-            .route(web::delete().to(remove::remove)),
-    );
+    read(cfg, "/api/v1/workspaces/{id}/members", list::list);
+    cfg.route("/api/v1/workspaces/{id}/members", web::post().to(add::add))
+        .route("/api/v1/workspaces/{id}/members/{user_id}", web::patch().to(change::change))
+        .route("/api/v1/workspaces/{id}/members/{user_id}", web::delete().to(remove::remove));
 }
 
 /// Workspace and user of a path.

@@ -1,15 +1,23 @@
 //! Query parameters, read strictly: one that is unknown, given twice or has no sense is refused
 //! with its name, all of them at once.
 
-use std::{collections::BTreeMap, fmt::Write, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    future::{Ready, ready},
+    str::FromStr,
+};
 
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use utoipa::IntoParams;
-use weir_infra::http::{Code, Problem};
+
+use super::{Code, Problem};
 
 /// The parameters of a request, taken one by one; what is left at the end is unknown.
-pub(crate) struct Params {
+#[derive(Debug)]
+pub struct Params {
     given: BTreeMap<String, String>,
     errors: Vec<(String, &'static str, String)>,
     canonical: String,
@@ -17,12 +25,13 @@ pub(crate) struct Params {
 
 impl Params {
     /// Splits a query string.
-    pub(crate) fn parse(query: &str) -> Self {
+    pub fn parse(query: &str) -> Self {
         let mut params = Self { given: BTreeMap::new(), errors: Vec::new(), canonical: String::new() };
-        match actix_web::web::Query::<Vec<(String, String)>>::from_query(query) {
+        match web::Query::<Vec<(String, String)>>::from_query(query) {
             Ok(pairs) => {
                 for (name, value) in pairs.into_inner() {
-                    if params.given.contains_key(&name) {
+                    let again = params.given.contains_key(&name);
+                    if again {
                         params.refuse(&name, "given_twice", "is given more than once");
                     } else if value.contains('\0') {
                         // PostgreSQL has no text with it, so nothing could match.
@@ -46,22 +55,22 @@ impl Params {
     }
 
     /// All parameters that say what is asked for, in one form whatever their order.
-    pub(crate) fn canonical(&self) -> &str {
+    pub fn canonical(&self) -> &str {
         &self.canonical
     }
 
     /// Notes that a parameter is wrong.
-    pub(crate) fn refuse(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
+    pub fn refuse(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
         self.errors.push((name.to_owned(), code, detail.into()));
     }
 
     /// The parameter as text, an empty one as none.
-    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+    pub fn text(&mut self, name: &str) -> Option<String> {
         self.given.remove(name).filter(|v| !v.is_empty())
     }
 
     /// The parameter as any type that can be read from text.
-    pub(crate) fn take<T: FromStr>(&mut self, name: &str, what: &str) -> Option<T> {
+    pub fn take<T: FromStr>(&mut self, name: &str, what: &str) -> Option<T> {
         let text = self.text(name)?;
         match text.parse() {
             Ok(value) => Some(value),
@@ -73,12 +82,12 @@ impl Params {
     }
 
     /// The parameter as `true` or `false`.
-    pub(crate) fn flag(&mut self, name: &str) -> Option<bool> {
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
         self.take(name, "true or false")
     }
 
     /// The parameter as one of a few words.
-    pub(crate) fn one_of(&mut self, name: &str, words: &[&'static str]) -> Option<&'static str> {
+    pub fn one_of(&mut self, name: &str, words: &[&'static str]) -> Option<&'static str> {
         let text = self.text(name)?;
         let found = words.iter().find(|w| **w == text).copied();
         if found.is_none() {
@@ -88,7 +97,7 @@ impl Params {
     }
 
     /// The parameter as a moment, RFC 3339 or a date (its first moment in UTC).
-    pub(crate) fn moment(&mut self, name: &str) -> Option<DateTime<Utc>> {
+    pub fn moment(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.text(name)?;
         let moment = DateTime::parse_from_rfc3339(&text).map(|t| t.to_utc()).ok().or_else(|| {
             text.parse::<NaiveDate>().ok().and_then(|d| d.and_hms_opt(0, 0, 0)).map(|t| t.and_utc())
@@ -101,7 +110,7 @@ impl Params {
     }
 
     /// The parameter as a number within bounds.
-    pub(crate) fn number(&mut self, name: &str, bounds: std::ops::RangeInclusive<i64>) -> Option<i64> {
+    pub fn number(&mut self, name: &str, bounds: std::ops::RangeInclusive<i64>) -> Option<i64> {
         let number = self.take::<i64>(name, "a whole number")?;
         if bounds.contains(&number) {
             return Some(number);
@@ -114,7 +123,7 @@ impl Params {
     ///
     /// # Errors
     /// 422 that names each parameter that is unknown or wrong.
-    pub(crate) fn finish(&mut self) -> Result<(), Problem> {
+    pub fn finish(&mut self) -> Result<(), Problem> {
         for name in std::mem::take(&mut self.given).into_keys() {
             self.refuse(&shorten(&name), "unknown_parameter", "there is no such parameter here");
         }
@@ -128,11 +137,24 @@ impl Params {
     }
 }
 
+/// Refuses every parameter, for what has none.
+#[derive(Debug, Clone, Copy)]
+pub struct NoParams;
+
+impl FromRequest for NoParams {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Params::parse(req.query_string()).finish().map(|()| Self))
+    }
+}
+
 /// The parameters of a single thing, for the API's description.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "read one by one, so that unknown ones can be refused")]
-pub(crate) struct Common {
+pub struct Common {
     /// The fields to answer, separated by commas; `a.b` is field `b` inside `a`.
     fields: Option<String>,
     /// Waits until the models have seen the event at this position; the same as the header
@@ -145,7 +167,7 @@ pub(crate) struct Common {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "read one by one, so that unknown ones can be refused")]
-pub(crate) struct Fresh {
+pub struct Fresh {
     /// Waits until the models have seen the event at this position; the same as the header
     /// `Weir-Min-Position`.
     #[param(minimum = 0)]
@@ -153,7 +175,7 @@ pub(crate) struct Fresh {
 }
 
 /// The parameter that asks for a model at least as new as a position.
-pub(crate) const MIN_POSITION: &str = "min_position";
+pub const MIN_POSITION: &str = "min_position";
 
 /// Long input is not repeated whole in an answer.
 fn shorten(text: &str) -> String {
