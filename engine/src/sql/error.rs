@@ -9,6 +9,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
+    /// The SQL is longer than any may be.
+    TooLong,
     /// The SQL cannot be parsed.
     SyntaxError,
     /// It is SQL, but not one single query: a change, a setting, several statements.
@@ -45,6 +47,7 @@ impl Code {
     /// The code as it goes into answers.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::TooLong => "too_long",
             Self::SyntaxError => "syntax_error",
             Self::StatementNotAllowed => "statement_not_allowed",
             Self::FunctionNotAllowed => "function_not_allowed",

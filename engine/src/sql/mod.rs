@@ -26,7 +26,8 @@ mod sum;
 
 pub use error::{Code, SqlError};
 pub(crate) use session::Sessions;
-pub use statement::{Statement, parse};
+pub(crate) use statement::STACK;
+pub use statement::{MAX_BYTES, Statement, parse};
 
 /// A table that a query may read.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,12 +77,33 @@ impl Engine {
         tables: &[Table],
         limits: &Limits,
     ) -> Result<Answer, SqlError> {
+        self.query_holding(statement, tables, limits, ()).await
+    }
+
+    /// The same, and `held` is dropped when the query has ended. That may be later than its answer: a
+    /// query that is told to stop, because its time is up or nobody waits for it, does so at the next
+    /// occasion.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::query`].
+    pub async fn query_holding(
+        &self,
+        statement: &Statement,
+        tables: &[Table],
+        limits: &Limits,
+        held: impl Send + 'static,
+    ) -> Result<Answer, SqlError> {
         let (statement, tables, limits) = (statement.clone(), tables.to_vec(), limits.clone());
         let time = limits.time;
         let shared = self.shared.clone();
         let stop = run::Stop::default();
         let told = stop.handle();
-        let work = async move { run::run(&shared.sessions, &statement, &tables, &limits, &told).await };
+        let work = async move {
+            let answer = run::run(&shared.sessions, &statement, &tables, &limits, &told).await;
+            drop(held);
+            answer
+        };
         let task = self.shared.runtime.spawn(work).ok_or_else(|| SqlError::internal(&"shutting down"))?;
         match tokio::time::timeout(time, task).await {
             Ok(Ok(answer)) => answer,

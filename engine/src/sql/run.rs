@@ -56,7 +56,7 @@ pub(super) async fn run(
         }
     }
     let (state, schemas) = sessions.open(&used, limits).await?;
-    let mut ast = statement.ast.clone();
+    let mut ast = statement.tree()?;
     names::settle(&mut ast, &schemas);
 
     let plan = state.statement_to_plan(Planned::Statement(Box::new(ast))).await?;

@@ -25,13 +25,58 @@ const MAX_USES: u64 = 256;
 /// How many columns CUBE, ROLLUP and GROUPING SETS may have together: each may double the groups.
 const MAX_GROUPINGS: usize = 12;
 
-pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
-    depth(tokens)?;
+/// How often a token may be looked at while a query is read, all tokens together.
+const MAX_READS: u64 = 250_000;
+
+/// Words with a syntax of their own that are read a second time, as the name of a function or of a
+/// column, where what follows them turns out to be wrong, and all that is nested in them with it.
+const READ_AGAIN: [&str; 34] = [
+    "array",
+    "box",
+    "case",
+    "cast",
+    "ceil",
+    "circle",
+    "convert",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "exists",
+    "extract",
+    "floor",
+    "interval",
+    "json_object",
+    "lambda",
+    "line",
+    "localtime",
+    "localtimestamp",
+    "lseg",
+    "map",
+    "match",
+    "not",
+    "overlay",
+    "path",
+    "point",
+    "polygon",
+    "position",
+    "safe_cast",
+    "struct",
+    "substr",
+    "substring",
+    "trim",
+    "try_cast",
+];
+
+/// Fails where the query is too large; how deep it may be nested otherwise.
+pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<usize, SqlError> {
+    let depth = depth(tokens)?;
     let tokens: Vec<&TokenWithSpan> =
         tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
+    reads(&tokens)?;
     selects(&tokens)?;
     uses(&tokens)?;
-    groupings(&tokens)
+    groupings(&tokens)?;
+    Ok(depth)
 }
 
 fn refused(detail: String, at: &TokenWithSpan) -> SqlError {
@@ -44,9 +89,9 @@ pub(super) fn too_many_relations() -> SqlError {
 
 /// Every operator may add a level to its chain, and every open parenthesis keeps the levels outside
 /// of it.
-fn depth(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
+fn depth(tokens: &[TokenWithSpan]) -> Result<usize, SqlError> {
     let mut chains = vec![0_usize];
-    let mut depth = 0;
+    let (mut depth, mut deepest) = (0, 0);
     for token in tokens {
         match &token.token {
             Token::Whitespace(_) | Token::SingleQuotedString(_) | Token::Number(..) | Token::Period => {}
@@ -79,6 +124,7 @@ fn depth(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
                 }
             }
         }
+        deepest = depth.max(deepest);
         if depth > MAX_DEPTH {
             return Err(refused(
                 format!("The query chains or nests more than {MAX_DEPTH} operators."),
@@ -86,7 +132,7 @@ fn depth(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
             ));
         }
     }
-    Ok(())
+    Ok(deepest)
 }
 
 fn word(token: &TokenWithSpan) -> Option<&Word> {
@@ -99,6 +145,70 @@ fn word(token: &TokenWithSpan) -> Option<&Word> {
 fn is(token: Option<&&TokenWithSpan>, keyword: &str) -> bool {
     let word = token.and_then(|t| word(t));
     word.is_some_and(|w| w.quote_style.is_none() && w.value.eq_ignore_ascii_case(keyword))
+}
+
+/// Every word that is read again doubles the work on what is inside of it, with two or three ways to
+/// read it for some.
+fn reads(tokens: &[&TokenWithSpan]) -> Result<(), SqlError> {
+    // For each open bracket, how often the work is doubled there.
+    let mut open = vec![0_u32];
+    let mut opening = 0;
+    let (mut doubled, mut reads) = (0_u32, 0_u64);
+    for (n, token) in tokens.iter().enumerate() {
+        let next = tokens.get(n + 1).map(|t| &t.token);
+        match &token.token {
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                open.push(opening);
+                doubled += opening;
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                doubled -= open.pop().unwrap_or(0);
+                if open.is_empty() {
+                    open.push(0);
+                }
+            }
+            Token::Comma => {
+                if let Some(here) = open.last_mut() {
+                    doubled -= std::mem::take(here);
+                }
+            }
+            Token::Word(word) if word.quote_style.is_none() => {
+                let name = word.value.to_ascii_lowercase();
+                let times = match name.as_str() {
+                    "interval" | "position" => 2,
+                    name => u32::from(READ_AGAIN.contains(&name)),
+                };
+                opening = 0;
+                match next {
+                    Some(Token::LParen | Token::LBracket | Token::LBrace) => opening = times,
+                    // An interval as it should be.
+                    Some(Token::SingleQuotedString(_) | Token::Number(..)) => {}
+                    _ if ["case", "interval", "lambda"].contains(&name.as_str()) => {
+                        if let Some(here) = open.last_mut() {
+                            *here += times;
+                            doubled += times;
+                        }
+                    }
+                    _ if name == "end" => {
+                        if let Some(here) = open.last_mut().filter(|here| **here > 0) {
+                            *here -= 1;
+                            doubled -= 1;
+                        }
+                    }
+                    _ => {}
+                }
+                reads = reads.saturating_add(1 << doubled.min(40));
+                continue;
+            }
+            _ => {}
+        }
+        opening = 0;
+        reads = reads.saturating_add(1 << doubled.min(40));
+        if reads > MAX_READS {
+            return Err(refused("The query nests too many expressions in each other.".to_owned(), token));
+        }
+    }
+    Ok(())
 }
 
 fn selects(tokens: &[&TokenWithSpan]) -> Result<(), SqlError> {
