@@ -150,25 +150,26 @@ fn is(token: Option<&&TokenWithSpan>, keyword: &str) -> bool {
 /// Every word that is read again doubles the work on what is inside of it, with two or three ways to
 /// read it for some.
 fn reads(tokens: &[&TokenWithSpan]) -> Result<(), SqlError> {
-    // For each open bracket, how often the work is doubled there.
-    let mut open = vec![0_u32];
+    // For each open bracket, how often the work is doubled in it, and since the last comma.
+    let mut open = vec![(0_u32, 0_u32)];
     let mut opening = 0;
     let (mut doubled, mut reads) = (0_u32, 0_u64);
     for (n, token) in tokens.iter().enumerate() {
         let next = tokens.get(n + 1).map(|t| &t.token);
         match &token.token {
             Token::LParen | Token::LBracket | Token::LBrace => {
-                open.push(opening);
+                open.push((opening, 0));
                 doubled += opening;
             }
             Token::RParen | Token::RBracket | Token::RBrace => {
-                doubled -= open.pop().unwrap_or(0);
+                let (inside, here) = open.pop().unwrap_or_default();
+                doubled -= inside + here;
                 if open.is_empty() {
-                    open.push(0);
+                    open.push((0, 0));
                 }
             }
             Token::Comma => {
-                if let Some(here) = open.last_mut() {
+                if let Some((_, here)) = open.last_mut() {
                     doubled -= std::mem::take(here);
                 }
             }
@@ -184,13 +185,15 @@ fn reads(tokens: &[&TokenWithSpan]) -> Result<(), SqlError> {
                     // An interval as it should be.
                     Some(Token::SingleQuotedString(_) | Token::Number(..)) => {}
                     _ if ["case", "interval", "lambda"].contains(&name.as_str()) => {
-                        if let Some(here) = open.last_mut() {
+                        if let Some((_, here)) = open.last_mut() {
                             *here += times;
                             doubled += times;
                         }
                     }
                     _ if name == "end" => {
-                        if let Some(here) = open.last_mut().filter(|here| **here > 0) {
+                        if let Some((_, here)) = open.last_mut()
+                            && *here > 0
+                        {
                             *here -= 1;
                             doubled -= 1;
                         }
