@@ -58,7 +58,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let folder = args.scratch.join(std::process::id().to_string());
     let place = Place { run: folder.join("run"), logs: folder.join("logs") };
     std::fs::create_dir_all(&place.run).with_context(|| format!("cannot make {}", folder.display()))?;
-    let program = programs::NATS.find(&programs::folders(&[args.bin_dir.clone()]))?.path;
+    let program = programs::NATS.find(&programs::folders(std::slice::from_ref(&args.bin_dir)))?.path;
     let store = folder.join("store");
     let options = nats::Options { program, store, password: Some(secret::generate()), ports: Vec::new() };
     let server = nats::Nats::start(options, place).await?;

@@ -170,6 +170,7 @@ impl Storm {
         answer["position"].as_u64().expect("a position")
     }
 
+    #[expect(clippy::print_stdout, reason = "how much of the storm got through is worth seeing")]
     async fn afterwards(&self, weir: &Weir, outcomes: &[Outcome]) {
         let acknowledged =
             |kind| outcomes.iter().filter(move |o| Kind::of(o.n) == kind).filter_map(|o| o.id.as_ref());

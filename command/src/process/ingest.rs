@@ -447,10 +447,9 @@ impl Worker {
     }
 
     async fn done(&self, job: &Job, outcome: &'static str) -> Outcome {
-        match self.outcome(job).await {
-            Ok(Some(settled)) => self.sweep(job, &settled).await,
-            // What is left over costs space, nothing else.
-            Ok(None) | Err(_) => {}
+        // Where the outcome cannot be read, what is left over costs space, nothing else.
+        if let Ok(Some(settled)) = self.outcome(job).await {
+            self.sweep(job, &settled).await;
         }
         Outcome::Done(outcome)
     }
@@ -512,8 +511,9 @@ async fn acked(message: &Message, kind: AckKind) -> Result<(), anyhow::Error> {
 fn stored(message: &Message, sequence: u64) -> Stored {
     let mut headers = Headers::default();
     for (name, values) in message.headers.iter().flat_map(async_nats::HeaderMap::iter) {
+        let name: &str = name.as_ref();
         for value in values {
-            headers.push(name.to_string(), value.as_str());
+            headers.push(name, value.as_str());
         }
     }
     Stored {

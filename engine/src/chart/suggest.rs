@@ -33,11 +33,9 @@ pub fn suggest(columns: &[Candidate], rows: u64) -> Vec<Suggestion> {
         let mut chart = short("line", &time.column, Some(&measure.column), how);
         let mut why =
             format!("{} is a time and {} a number: a line shows its course", name(time), name(measure));
-        if let Some(group) = sorted.groups.iter().find(|g| few(g, COLORS)) {
-            if !single {
-                chart.color = Some(name(group).to_owned());
-                why.push_str(&format!(", one for each of the {} values of {}", count(group), name(group)));
-            }
+        if let Some(group) = sorted.groups.iter().find(|g| few(g, COLORS) && !single) {
+            chart.color = Some(name(group).to_owned());
+            why.push_str(&format!(", one for each of the {} values of {}", count(group), name(group)));
         }
         add(chart, format!("{why}."));
     }

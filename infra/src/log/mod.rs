@@ -146,9 +146,9 @@ impl JetStreamLog {
                 Err(again) => entry = again,
             }
         }
-        let shut = |_| AppendError::Unavailable("the log is shut down".to_owned());
-        self.queue.send(entry).await.map_err(|e| shut(drop(e)))?;
-        answer.await.map_err(|e| shut(drop(e)))?
+        let shut = || AppendError::Unavailable("the log is shut down".to_owned());
+        self.queue.send(entry).await.map_err(|_| shut())?;
+        answer.await.map_err(|_| shut())?
     }
 }
 

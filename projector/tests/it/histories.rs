@@ -82,7 +82,7 @@ impl World {
                 let subject = Subject::member(w, user(act.thing.into()));
                 let event: member::Event = if self.members.insert((act.workspace, act.thing)) {
                     member::Added { role }.into()
-                } else if act.what % 2 == 0 {
+                } else if act.what.is_multiple_of(2) {
                     self.members.remove(&(act.workspace, act.thing));
                     member::Removed {}.into()
                 } else {
@@ -105,7 +105,7 @@ impl World {
         let state = self.datasets.entry((act.workspace, act.thing)).or_default();
         let name = format!("t{}", act.what);
         let bytes = u64::from(act.what) * 10;
-        let event: dataset::Event = if state.version == 0 || (!state.pending && act.what % 7 == 0) {
+        let event: dataset::Event = if state.version == 0 || (!state.pending && act.what.is_multiple_of(7)) {
             state.version += 1;
             state.pending = true;
             let event = uploaded(&name, state.version, bytes);
@@ -115,7 +115,7 @@ impl World {
             state.version += 1;
             state.pending = true;
             dataset::Event::Reread(reread(state.version, upload))
-        } else if state.pending && act.what % 3 == 0 {
+        } else if state.pending && act.what.is_multiple_of(3) {
             state.pending = false;
             dataset::Event::Ingested(ingested(state.version, bytes))
         } else if state.pending && act.what % 3 == 1 {
@@ -170,7 +170,7 @@ impl World {
         let event: query::Event = if self.saved.insert(key) {
             let sql = format!("SELECT {}", act.what);
             query::Saved { name, sql, pattern: "SELECT ?".to_owned() }.into()
-        } else if act.what % 2 == 0 {
+        } else if act.what.is_multiple_of(2) {
             self.saved.remove(&key);
             query::Unsaved {}.into()
         } else {
@@ -181,13 +181,13 @@ impl World {
 
     async fn run(&mut self, story: &mut Story, act: Act) {
         self.runs += 1;
-        let event: query::Event = if act.what % 5 == 0 {
+        let event: query::Event = if act.what.is_multiple_of(5) {
             failed(self.runs).into()
         } else {
             let base = u128::from(act.workspace) * 16;
             let sources = [(base, "a"), (base + u128::from(act.thing), "b")];
             let sources = &sources[..usize::from(act.what % 3).min(2)];
-            let tier = (act.what % 4 == 0).then_some(act.what % 3);
+            let tier = act.what.is_multiple_of(4).then_some(act.what % 3);
             executed(self.runs, sources, f64::from(act.what), tier).into()
         };
         story.tell(self.query(act), event).await;

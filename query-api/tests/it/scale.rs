@@ -35,8 +35,8 @@ async fn crowded() -> World {
 /// The plan of a list's statement in its default order, with all filters off.
 async fn plan(world: &World, name: &str, order: usize, filters: &str) -> String {
     let client = world.database.pool().get().await.unwrap();
-    let lists = weir_query_api::statements().into_iter().filter(|(n, _)| n.starts_with(name));
-    let (_, sql) = lists.skip(order).next().unwrap();
+    let mut lists = weir_query_api::statements().into_iter().filter(|(n, _)| n.starts_with(name));
+    let (_, sql) = lists.nth(order).unwrap();
     let execute = format!("EXECUTE list ('{}', NULL, NULL, 51, {filters})", world.ada.workspace);
     client.batch_execute(&format!("SET search_path TO read; PREPARE list AS {sql}")).await.unwrap();
     // From the sixth time on PostgreSQL may plan without looking at the parameters, and a connection
