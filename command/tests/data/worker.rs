@@ -34,16 +34,21 @@ async fn outcomes(weir: &Weir, ada: &Someone, id: DatasetId) -> Vec<dataset::Eve
         .collect()
 }
 
+/// A file that takes a worker a while: 700,000 rows.
+fn large() -> String {
+    let mut text = String::from("n,square,text\n");
+    for n in 0..700_000_u64 {
+        text.push_str(&format!("{n},{},text of row {n}\n", n * n));
+    }
+    text
+}
+
 #[tokio::test]
 async fn a_file_whose_worker_dies_is_read_by_another() {
     let world = World::new().await;
     let weir = world.start(Config::default()).await;
     let ada = weir.someone();
-    let mut large = String::from("n,square,text\n");
-    for n in 0..700_000_u64 {
-        large.push_str(&format!("{n},{},text of row {n}\n", n * n));
-    }
-    let id = accepted(&ada, "large", large).await;
+    let id = accepted(&ada, "large", large()).await;
     let first = weir.worker_with(impatient());
     until("the worker has the file", async || weir.in_hand().await == 1).await;
     first.kill().await;
@@ -63,11 +68,7 @@ async fn a_worker_that_is_stopped_hands_its_file_back_at_once() {
     let world = World::new().await;
     let weir = world.start(Config::default()).await;
     let ada = weir.someone();
-    let mut large = String::from("n,square,text\n");
-    for n in 0..700_000_u64 {
-        large.push_str(&format!("{n},{},text of row {n}\n", n * n));
-    }
-    let id = accepted(&ada, "large", large).await;
+    let id = accepted(&ada, "large", large()).await;
     // Nobody would miss the worker for an hour, and nothing may fail.
     let options = || ingest::Options {
         silence: SECOND * 3600,

@@ -41,7 +41,7 @@ pub struct Claims {
     pub sub: UserId,
     /// Their personal workspace, which they own.
     pub workspace: WorkspaceId,
-    /// The session that it belongs to.
+    /// The login that it comes from.
     pub sid: SessionId,
     /// When it was issued, in seconds since 1970.
     pub iat: i64,

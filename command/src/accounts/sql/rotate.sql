@@ -1,5 +1,5 @@
--- One refresh token is used up ($1), the next one comes to be ($2). Those of the session that are
--- over go: they are refused anyway.
+-- One refresh token is used up ($1), the next one comes to be ($2). Those of the same login that have
+-- expired go: they are refused anyway.
 WITH over AS (
     DELETE FROM accounts.refresh_tokens WHERE session_id = $3 AND expires_at < $4
 ), used AS (
