@@ -287,13 +287,18 @@ impl App {
         rows: usize,
     ) -> Result<Kept, Failure> {
         let turn = self.0.turns.take(workspace, self.config().query_wait).await?;
-        let limits = Limits {
-            rows,
+        let limits = Limits { rows, ..self.limits() };
+        Ok(self.engine().query_holding(statement, tables, &limits, turn).await?.into())
+    }
+
+    /// What one query may use.
+    fn limits(&self) -> Limits {
+        Limits {
+            rows: self.config().default_rows,
             bytes: self.config().answer_bytes,
             time: self.config().query_time,
             memory: self.config().query_memory,
-        };
-        Ok(self.engine().query_holding(statement, tables, &limits, turn).await?.into())
+        }
     }
 
     /// The first rows of a table. It takes its turn among the workspace's queries.
@@ -306,8 +311,9 @@ impl App {
         table: &str,
         rows: usize,
     ) -> Result<Arc<Answer>, Failure> {
-        let _turn = self.0.turns.take(workspace, self.config().query_wait).await?;
-        Ok(Arc::new(self.engine().preview(table, rows).await?))
+        let turn = self.0.turns.take(workspace, self.config().query_wait).await?;
+        let limits = Limits { rows, ..self.limits() };
+        Ok(Arc::new(self.engine().preview(table, &limits, turn).await?))
     }
 
     /// Whether an answer is small enough to be kept in the blob store.

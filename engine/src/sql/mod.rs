@@ -116,14 +116,18 @@ impl Engine {
         }
     }
 
-    /// The first rows of a table.
+    /// The first rows of a table; `held` as in [`Engine::query_holding`].
     ///
     /// # Errors
     ///
     /// When the table cannot be read.
-    pub async fn preview(&self, key: &str, limit: usize) -> Result<Answer, SqlError> {
+    pub async fn preview(
+        &self,
+        key: &str,
+        limits: &Limits,
+        held: impl Send + 'static,
+    ) -> Result<Answer, SqlError> {
         let statement = parse("SELECT * FROM preview")?;
-        let limits = Limits { rows: limit, ..Limits::default() };
-        self.query(&statement, &[Table::new("preview", key)], &limits).await
+        self.query_holding(&statement, &[Table::new("preview", key)], limits, held).await
     }
 }

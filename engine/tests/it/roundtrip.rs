@@ -112,7 +112,7 @@ proptest! {
             bench.put(&source, bytes.clone()).await;
             match bench.engine.ingest(&source, &table, &ReadOptions::default(), |_| {}).await {
                 Ok(ingested) => {
-                    let preview = bench.engine.preview(&table, 10).await.unwrap();
+                    let preview = bench.engine.preview(&table, &Limits { rows: 10, ..Limits::default() }, ()).await.unwrap();
                     assert_eq!(preview.rows, ingested.rows.min(10));
                 }
                 Err(IngestError::Rejected(_)) => assert!(!bench.exists(&table).await),

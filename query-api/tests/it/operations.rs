@@ -50,7 +50,9 @@ async fn documentation_is_served_from_here_alone() {
         TestRequest::get().uri("/openapi.json").insert_header(("if-none-match", document.header("etag")));
     assert_eq!(send(app, again).await.status, 304);
 
-    assert_eq!(anonymous("/docs").await.header("location"), "/docs/");
+    for bare in ["/", "/docs"] {
+        assert_eq!(anonymous(bare).await.header("location"), "/docs/", "{bare}");
+    }
     let page = anonymous("/docs/").await;
     assert_eq!(page.status, 200);
     assert!(page.header("content-security-policy").contains("default-src 'self'"));

@@ -8,19 +8,18 @@ use actix_web::{
 use bytes::Bytes;
 use object_store::{ObjectStoreExt, path::Path as Key};
 use serde::Serialize;
-use serde_json::Value;
 use tokio_postgres::Row;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use weir_engine::Answer;
+use weir_engine::{Answer, JsonRows};
 use weir_infra::http::{Code, Path, Problem, accepted};
 
 use super::{Run, get::GET, not_found};
 use crate::{http::Unanswered, params::Fresh, read::Read, reader::Decoded};
 
 /// The kept answer of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(crate) struct RunResult {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunResult<'a> {
     /// The run.
     pub(crate) run_id: Uuid,
     /// The pattern of its SQL.
@@ -31,13 +30,13 @@ pub(crate) struct RunResult {
     /// lost; floats that JSON cannot write are the texts `NaN`, `Infinity` and `-Infinity`. A value
     /// that is missing is null.
     #[schema(value_type = Vec<Vec<Object>>)]
-    pub(crate) rows: Vec<Vec<Value>>,
+    pub(crate) rows: JsonRows<'a>,
     /// How many rows.
     pub(crate) row_count: u64,
     /// Whether a limit cut the answer.
     pub(crate) truncated: bool,
     /// SHA-256 over the answer's content, in hex.
-    pub(crate) result_hash: Option<String>,
+    pub(crate) result_hash: Option<&'a str>,
 }
 
 /// A column of an answer.
@@ -105,7 +104,7 @@ struct Kept {
     params(("run_id" = Uuid, Path, description = "The run"), Fresh),
     responses(
         (status = 200, description = "The rows", content(
-            (RunResult = "application/json"),
+            (RunResult<'_> = "application/json"),
             (String = "text/csv"),
             (Binary = "application/vnd.apache.parquet"),
             (Binary = "application/vnd.apache.arrow.stream"),
@@ -198,10 +197,10 @@ fn encode(kept: &Kept, bytes: &[u8], form: Form) -> Result<Bytes, Problem> {
                     .into_iter()
                     .map(|c| ResultColumn { name: c.name, data_type: c.data_type })
                     .collect(),
-                rows: answer.to_json_rows().map_err(Problem::internal)?,
+                rows: answer.json_rows(),
                 row_count: answer.rows,
                 truncated: kept.run.truncated.unwrap_or_default(),
-                result_hash: kept.hash.clone(),
+                result_hash: kept.hash.as_deref(),
             };
             return serde_json::to_vec(&result).map(Bytes::from).map_err(Problem::internal);
         }
