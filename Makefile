@@ -7,11 +7,14 @@ SHELL := /bin/sh
 # Arguments for `weir up`, such as: make run ARGS='--listen 0.0.0.0:8080'
 ARGS ?=
 
+# Where cargo puts what it builds: CARGO_TARGET_DIR and cargo's own settings count.
+WEIR = "$$(scripts/target-dir)/debug/weir"
+
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: build servers ## Fetch the servers, build, and start everything on http://localhost:8080 (ARGS='...' for options)
-	@exec target/debug/weir up $(ARGS)
+run: servers build ## Fetch the servers, build, and start everything on http://localhost:8080 (ARGS='...' for options)
+	@exec $(WEIR) up $(ARGS)
 
 # --workspace: with the features that the tests ask of shared crates too, so that nothing big is compiled twice.
 build: check-tools ## Build the weir binary
@@ -20,8 +23,8 @@ build: check-tools ## Build the weir binary
 test: check-tools servers ## Run every test there is, against real servers, and print how many
 	@scripts/test
 
-bench: build servers ## Measure the event log against raw JetStream publishes (ARGS='--json' for machines)
-	@exec target/debug/weir bench append $(ARGS)
+bench: servers build ## Measure the event log against raw JetStream publishes (ARGS='--json' for machines)
+	@exec $(WEIR) bench append $(ARGS)
 
 lint: check-tools ## Check formatting, lints and, where cargo-deny is installed, licences and advisories
 	@scripts/lint

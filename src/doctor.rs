@@ -10,7 +10,7 @@ use weir_infra::{
     blob,
     log::{self, STREAM},
     nats, postgres,
-    servers::programs,
+    servers::{leftover, programs},
 };
 
 use crate::{
@@ -137,11 +137,14 @@ fn signing_key(settings: &Settings) -> anyhow::Result<String> {
 
 async fn http(settings: &Settings, running: Option<&Runtime>, report: &mut Report) {
     let Some(url) = running.and_then(|running| running.http.clone()) else {
-        return report.line(
-            State::Fine,
-            "http",
-            &format!("not running; would listen on {}", settings.listen.address),
-        );
+        let address = settings.listen.address;
+        return match std::net::TcpListener::bind(address) {
+            Ok(_) => report.line(State::Fine, "http", &format!("not running; would listen on {address}")),
+            Err(error) => {
+                let text = format!("not running; {address} cannot be listened on: {error}");
+                report.line(State::Degraded, "http", &text);
+            }
+        };
     };
     let address = url.trim_start_matches("http://").to_owned();
     match timeout(ANSWER, TcpStream::connect(&address)).await {
@@ -153,6 +156,11 @@ async fn http(settings: &Settings, running: Option<&Runtime>, report: &mut Repor
 
 /// A server that would be a child, but is not running.
 fn program(wanted: &programs::Wanted, settings: &Settings, report: &mut Report) {
+    if let Some(left) = leftover::noted(&settings.data_dir.join("run"), wanted.name) {
+        let text =
+            format!("process {} runs without its Weir, which was killed; the next start stops it", left.pid);
+        return report.line(State::Degraded, wanted.name, &text);
+    }
     let found = wanted.find(&programs::folders(&settings.bin_dirs));
     report.result(
         wanted.name,

@@ -38,7 +38,7 @@ const SECRETS: &str = "WEIR_SIGNING_KEY, or signing_key in the file, is the secr
 
 /// A self-hosted analytics workspace whose every action is an event.
 #[derive(Parser)]
-#[command(version, propagate_version = true, disable_help_subcommand = true, after_help = SECRETS)]
+#[command(version, propagate_version = true, after_help = SECRETS)]
 struct Cli {
     #[command(subcommand)]
     role: Role,

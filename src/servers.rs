@@ -115,6 +115,12 @@ impl Servers {
         if let Some(servers) = Self::elsewhere(settings) {
             return Ok(servers);
         }
+        if !settings.data_dir.exists() {
+            bail!(
+                "data_dir: there is nothing at {}; name the folder of a Weir that ran before, or start one with `weir up`",
+                settings.data_dir.display()
+            );
+        }
         prepare_folder(&settings.data_dir)?;
         match Lock::take(&settings.data_dir) {
             Ok(lock) => Self::start_locked(settings, lock).await,

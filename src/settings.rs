@@ -193,6 +193,9 @@ impl Settings {
         let data_dir = options.data_dir.unwrap_or(given_dir);
         let data_dir = std::path::absolute(&data_dir)
             .with_context(|| format!("data_dir: {} cannot be used", data_dir.display()))?;
+        if let Some(missing) = options.bin_dir.as_ref().filter(|folder| !folder.is_dir()) {
+            bail!("bin_dir: there is no folder {}", missing.display());
+        }
         let mut bin_dirs: Vec<PathBuf> = options.bin_dir.into_iter().collect();
         bin_dirs.push(PathBuf::from(".weir/bin"));
         bin_dirs.extend(data_dir.parent().map(|parent| parent.join("bin")));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 events! {
     /// What can happen to a dataset.
@@ -11,6 +12,8 @@ events! {
         Uploaded = "weir.dataset.uploaded.v2",
         /// Its file is to be read again, in another way.
         Reread = "weir.dataset.reread.v1",
+        /// An older version became the newest again.
+        RolledBack = "weir.dataset.rolled_back.v1",
         /// The file was read and can be queried.
         Ingested = "weir.dataset.ingested.v1",
         /// The file could not be read.
@@ -81,6 +84,10 @@ pub struct Uploaded {
     /// How to read it.
     #[serde(default)]
     pub options: ReadOptions,
+    /// What the request that brought the file is recognised by when it comes again, for versions after
+    /// the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Uuid>,
 }
 
 /// The newest file is to be read again, in another way; what comes of it is a new version.
@@ -128,6 +135,49 @@ pub struct Ingested {
     pub options: ReadOptions,
     /// How long that took, in milliseconds.
     pub elapsed_ms: u64,
+    /// What is different from the version that could be queried before, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<Diff>,
+}
+
+/// How a version differs from the one before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diff {
+    /// The version that it is compared with.
+    pub from: u32,
+    /// Columns that are new, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<String>,
+    /// Columns that are gone, in the order that they had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
+    /// Columns of another type than before, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retyped: Vec<Retyped>,
+    /// How many rows more than before; below zero where there are fewer.
+    pub rows: i64,
+}
+
+/// A column whose type is another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retyped {
+    /// The column.
+    pub name: String,
+    /// The type it had.
+    pub from: String,
+    /// The type it has.
+    pub to: String,
+}
+
+/// An older version became the newest again, as a version of its own: nothing was read for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// The version that it is the same as.
+    pub from: u32,
+    /// The file of that version.
+    pub upload: Upload,
+    /// What that file had become, under the number of the new version.
+    pub ingested: Ingested,
 }
 
 /// The file could not be read, and why, so that a person can mend it.

@@ -1,10 +1,11 @@
-//! How often someone may try: per account, so that one password is not guessed from many places,
-//! and per address, so that many are not guessed from one.
+//! How often someone may try: per account and address, so that who mistypes waits; per account from
+//! everywhere, more often, so that one password is not guessed from many places and yet nobody locks
+//! others out from one; and per address, so that many are not guessed from one.
 
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -15,6 +16,11 @@ use weir_infra::http::{Code, Problem};
 
 /// How many keys are remembered; those who could try again soonest are forgotten first.
 const CAPACITY: usize = 100_000;
+
+/// How many times as often an account may be tried from all addresses together.
+const EVERYWHERE: u32 = 10;
+/// Stands for all addresses.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// So many attempts at once, and as many again over every window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +33,19 @@ pub struct Limit {
 
 /// Remembers attempts in memory. Each process counts for itself.
 pub(super) struct Attempts {
+    pairs: Meter<(String, IpAddr)>,
     accounts: Meter<String>,
     addresses: Meter<IpAddr>,
 }
 
 impl Attempts {
     pub(super) fn new(per_account: Limit, per_address: Limit) -> Self {
-        Self { accounts: Meter::new(per_account, CAPACITY), addresses: Meter::new(per_address, CAPACITY) }
+        let everywhere = Limit { attempts: per_account.attempts.saturating_mul(EVERYWHERE), ..per_account };
+        Self {
+            pairs: Meter::new(per_account, CAPACITY),
+            accounts: Meter::new(everywhere, CAPACITY),
+            addresses: Meter::new(per_address, CAPACITY),
+        }
     }
 
     /// Counts an attempt to log in, until it is given back.
@@ -45,6 +57,7 @@ impl Attempts {
     ) -> Result<Attempt<'_>, Problem> {
         let address = network(address);
         self.addresses.take(address, now).map_err(too_many)?;
+        self.pairs.take((email.to_owned(), address), now).map_err(too_many)?;
         self.accounts.take(email.to_owned(), now).map_err(too_many)?;
         Ok(Attempt { attempts: self, address, email: email.to_owned() })
     }
@@ -53,7 +66,7 @@ impl Attempts {
     pub(super) fn look_up(&self, address: IpAddr, who: UserId, now: DateTime<Utc>) -> Result<(), Problem> {
         self.addresses.take(network(address), now).map_err(too_many)?;
         // No e-mail address looks like a user's id.
-        self.accounts.take(format!("looks up: {who}"), now).map_err(too_many)
+        self.pairs.take((format!("looks up: {who}"), NOWHERE), now).map_err(too_many)
     }
 
     /// Counts a registration.
@@ -74,6 +87,7 @@ impl Attempt<'_> {
     pub(super) fn give_back(self) {
         self.attempts.addresses.give_back(&self.address);
         self.attempts.accounts.give_back(&self.email);
+        self.attempts.pairs.give_back(&(self.email, self.address));
     }
 }
 
@@ -170,14 +184,25 @@ mod tests {
     #[test]
     fn an_account_is_protected_from_everywhere() {
         let attempts = attempts();
-        for n in 0..3 {
+        for n in 0..30 {
             attempts.login(address(n), "ada@example.org", at(0)).map(|_| ()).unwrap();
         }
-        let problem = attempts.login(address(9), "ada@example.org", at(0)).map(|_| ()).unwrap_err();
+        let problem = attempts.login(address(99), "ada@example.org", at(0)).map(|_| ()).unwrap_err();
         assert_eq!(problem.code(), Code::TooManyAttempts);
-        attempts.login(address(9), "bob@example.org", at(0)).map(|_| ()).unwrap();
-        attempts.login(address(9), "ada@example.org", at(11)).map(|_| ()).unwrap();
-        assert!(attempts.login(address(9), "ada@example.org", at(11)).is_err());
+        attempts.login(address(99), "bob@example.org", at(0)).map(|_| ()).unwrap();
+        attempts.login(address(99), "ada@example.org", at(2)).map(|_| ()).unwrap();
+        assert!(attempts.login(address(99), "ada@example.org", at(2)).is_err());
+    }
+
+    #[test]
+    fn nobody_locks_others_out_from_one_address() {
+        let attempts = attempts();
+        for _ in 0..3 {
+            attempts.login(address(1), "ada@example.org", at(0)).map(|_| ()).unwrap();
+        }
+        assert!(attempts.login(address(1), "ada@example.org", at(0)).is_err());
+        attempts.login(address(2), "ada@example.org", at(0)).map(|_| ()).unwrap();
+        attempts.login(address(1), "ada@example.org", at(11)).map(|_| ()).unwrap();
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Refusals as problems.
 
+use std::time::Duration;
+
 use weir_engine::sql::{self, SqlError};
 use weir_infra::http::{Code, Place, Problem};
 
@@ -20,7 +22,12 @@ impl From<dataset::Error> for Problem {
             }
             dataset::Error::NotReady => Self::new(
                 Code::DatasetNotReady,
-                "The file is still being read. Correct how once that is done.",
+                "The newest file is still being read. Try again once that is done.",
+            )
+            .retry_after(Duration::from_secs(2)),
+            dataset::Error::NoSuchVersion(version) => Self::new(
+                Code::VersionNotFound,
+                format!("The dataset has no version {version} that can be queried."),
             ),
             dataset::Error::Invalid(e) => e.into(),
         }

@@ -259,14 +259,20 @@ impl App {
         let mut unknown = false;
         for name in &statement.tables {
             match self.directory().table(workspace, name) {
-                Some(Named::Ready(dataset)) => {
-                    let Some(ready) = &dataset.ready else { continue };
-                    if found.sources.iter().any(|s| s.id == dataset.id) {
+                Some(Named::Ready { id, name: dataset, ready }) => {
+                    // `flights` and `Flights` are one table; `flights@1` beside them is another one.
+                    let asked = match validate::versioned(name) {
+                        Some((_, version)) if version == ready.version => format!("{dataset}@{version}"),
+                        _ => dataset.clone(),
+                    };
+                    if found.tables.iter().any(|t| t.name == asked) {
                         continue;
                     }
-                    found.tables.push(Table::new(&dataset.name, &ready.table));
-                    let (id, name) = (dataset.id, dataset.name.clone());
-                    found.sources.push(Source { id, name, version: ready.version });
+                    found.tables.push(Table::new(asked, &ready.table));
+                    let source = Source { id, name: dataset, version: ready.version };
+                    if !found.sources.contains(&source) {
+                        found.sources.push(source);
+                    }
                 }
                 Some(Named::Ingesting(name)) => return Err(Failure::NotReady(name)),
                 None => unknown = true,

@@ -13,8 +13,8 @@ use weir_infra::{
 
 use super::{App, Done, Error};
 use crate::domain::{
-    Ctx,
-    dataset::{Receive, Received},
+    Command, Ctx,
+    dataset::{self, Datasets, Received, Replaced},
 };
 
 /// How much goes to the store at once, in bytes.
@@ -159,24 +159,29 @@ impl App {
         })
     }
 
-    /// A file arrived: makes the dataset, or removes the file where that is refused. Goes on to
-    /// its end when the caller goes away, so that file and event stay in step.
+    /// A file arrived: makes the dataset or its next version, or removes the file where that is refused.
+    /// Goes on to its end when the caller goes away, so that file and event stay in step.
     ///
     /// # Errors
-    /// When the dataset is refused or cannot be written.
-    pub async fn receive(
+    /// When it is refused or cannot be written.
+    pub async fn receive<C>(
         &self,
         cx: &Ctx,
+        id: DatasetId,
         arrived: Arrived,
-        command: impl FnOnce(&Arrived) -> Receive,
-    ) -> Result<Done<Received>, Problem> {
+        command: impl FnOnce(&Arrived) -> C,
+    ) -> Result<Done<C::Reply>, Problem>
+    where
+        C: Command<Datasets, Error = dataset::Error> + Send + Sync + 'static,
+        C::Reply: Taken + Send,
+    {
         let (app, cx, command) = (self.clone(), cx.clone(), command(&arrived));
         let task = tokio::spawn(async move {
-            let done = app.executor().execute(&command.id, &command, &cx).await;
+            let done = app.executor().execute(&id, &command, &cx).await;
             let outcome = if done.is_ok() { "received" } else { "refused" };
             app.0.metrics.uploads_total.with_label_values(&[outcome]).inc();
             match &done {
-                Ok(done) if done.reply.blob == arrived.key() => {
+                Ok(done) if done.reply.blob() == arrived.key() => {
                     app.0.metrics.upload_bytes_total.inc_by(arrived.bytes);
                     arrived.keep();
                 }
@@ -189,6 +194,24 @@ impl App {
             Ok(done)
         });
         task.await.map_err(Problem::internal)?
+    }
+}
+
+/// What tells which file a command took: a command that came before took another one.
+pub trait Taken {
+    /// The file's key in the blob store.
+    fn blob(&self) -> &str;
+}
+
+impl Taken for Received {
+    fn blob(&self) -> &str {
+        &self.blob
+    }
+}
+
+impl Taken for Replaced {
+    fn blob(&self) -> &str {
+        &self.blob
     }
 }
 

@@ -36,7 +36,10 @@ use weir_infra::{auth::Memberships, http::Problem};
 pub use model::{Dataset, Query, Ready, Status, Visualization};
 pub use recent::Run;
 
-use crate::accounts::{Member, Workspace, Workspaces};
+use crate::{
+    accounts::{Member, Workspace, Workspaces},
+    domain::validate,
+};
 use model::Model;
 
 /// What commands need to know of all workspaces. Clones share it.
@@ -72,8 +75,15 @@ pub enum StartError {
 /// What a table's name stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Named {
-    /// A dataset that can be queried.
-    Ready(Box<Dataset>),
+    /// A version of a dataset that can be queried.
+    Ready {
+        /// The dataset.
+        id: DatasetId,
+        /// Its name.
+        name: String,
+        /// The version.
+        ready: Arc<Ready>,
+    },
     /// A dataset whose file is still being read.
     Ingesting(String),
 }
@@ -178,18 +188,33 @@ impl Directory {
         self.within(workspace, |w| w.datasets.get(&id).cloned())
     }
 
-    /// What a table's name stands for, whatever its case.
+    /// What a table's name stands for, whatever its case: the newest version of a dataset, or with
+    /// `@3` behind the name its third.
     pub fn table(&self, workspace: WorkspaceId, table: &str) -> Option<Named> {
         self.within(workspace, |w| {
-            let holder = w.names.get(&(Kind::Dataset, name::slug(table)))?;
-            let dataset = w.datasets.get(&DatasetId(*holder))?;
-            if dataset.deleted_at.is_some() {
-                return None;
+            let named = |name: &str| {
+                let holder = w.names.get(&(Kind::Dataset, name::slug(name)))?;
+                w.datasets.get(&DatasetId(*holder)).filter(|d| d.deleted_at.is_none())
+            };
+            let (dataset, version) = match (named(table), validate::versioned(table)) {
+                (Some(dataset), _) => (dataset, None),
+                (None, Some((name, version))) => (named(name)?, Some(version)),
+                (None, None) => return None,
+            };
+            let ready = match version {
+                None => dataset.ready.as_ref(),
+                Some(version) => dataset.readable.get(&version),
+            };
+            match ready {
+                Some(ready) => {
+                    let (id, name) = (dataset.id, dataset.name.clone());
+                    Some(Named::Ready { id, name, ready: ready.clone() })
+                }
+                None if version.is_none_or(|v| v == dataset.version && dataset.rejected.is_none()) => {
+                    Some(Named::Ingesting(dataset.name.clone()))
+                }
+                None => None,
             }
-            Some(match &dataset.ready {
-                Some(_) => Named::Ready(Box::new(dataset.clone())),
-                None => Named::Ingesting(dataset.name.clone()),
-            })
         })
     }
 
@@ -225,13 +250,19 @@ impl Directory {
 
     /// Waits until the outcome of a dataset's version is known, and gives the dataset; `None` when
     /// that took longer than `timeout`.
-    pub async fn settled(&self, workspace: WorkspaceId, id: DatasetId, timeout: Duration) -> Option<Dataset> {
+    pub async fn settled(
+        &self,
+        workspace: WorkspaceId,
+        id: DatasetId,
+        version: u32,
+        timeout: Duration,
+    ) -> Option<Dataset> {
         let deadline = Instant::now() + timeout;
         let mut reached = self.0.reached.clone();
         loop {
             reached.mark_unchanged();
             if let Some(dataset) = self.dataset(workspace, id)
-                && dataset.status() != Status::Ingesting
+                && dataset.settled(version)
             {
                 return Some(dataset);
             }

@@ -1,12 +1,15 @@
 //! What the directory knows, and how one event changes it. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use weir_events::{
     DatasetId, Event, Position, QueryId, Recorded, RunId, UserId, VisualizationId, WorkspaceId,
-    dataset::{self, Column, ReadOptions, Rejected},
+    dataset::{self, Column, Diff, ReadOptions, Rejected},
     member::{self, Role},
     name, query, visualization, workspace,
 };
@@ -84,6 +87,8 @@ pub struct Ready {
     pub columns: Vec<Column>,
     /// What the file turned out to be.
     pub format: String,
+    /// What is different from the version before, where there was one.
+    pub diff: Option<Diff>,
 }
 
 /// A dataset, as commands need to know it.
@@ -102,7 +107,9 @@ pub struct Dataset {
     /// How that file is to be read.
     pub options: ReadOptions,
     /// The newest version that can be queried.
-    pub ready: Option<Ready>,
+    pub ready: Option<Arc<Ready>>,
+    /// All versions that can be queried, by number.
+    pub readable: Arc<BTreeMap<u32, Arc<Ready>>>,
     /// Why the newest version's file could not be read.
     pub rejected: Option<Rejected>,
     /// When it was first uploaded.
@@ -118,6 +125,26 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    fn read(&mut self, e: &dataset::Ingested) {
+        let ready = Arc::new(Ready {
+            version: e.version,
+            table: e.table.clone(),
+            table_bytes: e.table_bytes,
+            rows: e.rows,
+            columns: e.columns.clone(),
+            format: e.format.clone(),
+            diff: e.diff.clone(),
+        });
+        Arc::make_mut(&mut self.readable).insert(e.version, ready.clone());
+        self.ready = Some(ready);
+    }
+
+    /// Whether the outcome of a version is known.
+    pub fn settled(&self, version: u32) -> bool {
+        let newest = version == self.version;
+        version < self.version || self.readable.contains_key(&version) || newest && self.rejected.is_some()
+    }
+
     /// Where it is on its way.
     pub fn status(&self) -> Status {
         let newest_is_ready = self.ready.as_ref().is_some_and(|r| r.version == self.version);
@@ -266,6 +293,7 @@ impl Workspace {
                 upload: e.upload.clone(),
                 options: e.options.clone(),
                 ready: None,
+                readable: Arc::default(),
                 rejected: None,
                 created_at: time,
                 created_by: recorded.meta.actor.user(),
@@ -289,16 +317,14 @@ impl Workspace {
                 dataset.options = e.options.clone();
                 dataset.rejected = None;
             }
-            dataset::Event::Ingested(e) => {
-                dataset.ready = Some(Ready {
-                    version: e.version,
-                    table: e.table.clone(),
-                    table_bytes: e.table_bytes,
-                    rows: e.rows,
-                    columns: e.columns.clone(),
-                    format: e.format.clone(),
-                });
+            dataset::Event::RolledBack(e) => {
+                dataset.version = e.ingested.version;
+                dataset.upload = e.upload.clone();
+                dataset.options = e.ingested.options.clone();
+                dataset.rejected = None;
+                dataset.read(&e.ingested);
             }
+            dataset::Event::Ingested(e) => dataset.read(e),
             dataset::Event::Rejected(e) => {
                 if e.version == dataset.version {
                     dataset.rejected = Some(e.clone());

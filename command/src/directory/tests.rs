@@ -49,6 +49,7 @@ fn ingested() -> Ingested {
         format: "csv".to_owned(),
         options: ReadOptions::default(),
         elapsed_ms: 1,
+        diff: None,
     }
 }
 
@@ -66,11 +67,11 @@ async fn follows_a_dataset_through_its_life() {
     assert_eq!(directory.name_holder(workspace, Kind::Dataset, "FLIGHTS 2013"), Some(id.0));
 
     let waiting = directory.clone();
-    let settled = tokio::spawn(async move { waiting.settled(workspace, id, SECOND * 10).await });
+    let settled = tokio::spawn(async move { waiting.settled(workspace, id, 1, SECOND * 10).await });
     let done = executor.execute(&id, &Complete(ingested()), &fresh()).await.unwrap();
     assert_eq!(settled.await.unwrap().unwrap().status(), Status::Ready);
     assert!(directory.wait_for(done.position, SECOND).await);
-    assert!(matches!(directory.table(workspace, "FLIGHTS 2013"), Some(Named::Ready(_))));
+    assert!(matches!(directory.table(workspace, "FLIGHTS 2013"), Some(Named::Ready { .. })));
     assert_eq!(directory.table(WorkspaceId(Uuid::nil()), "flights 2013"), None, "another workspace");
 
     let rename = Change { id, name: Some("trips".to_owned()), description: None, options: None };

@@ -1,11 +1,17 @@
 //! Datasets. A dataset holds its name from the upload until it is deleted or its first file turns
 //! out to be unreadable: a mended file may then come under the same name.
+//!
+//! Every file that arrives for it is a version of its own, which never changes. While the newest is
+//! still being read there is no newer one: what that would differ from is not known yet.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
 use weir_events::{
     DatasetId, Event as Any, Subject, WorkspaceId,
     dataset::{
-        Deleted, Described, Event, Ingested, ReadOptions, Rejected, Renamed, Reread, Restored, Upload,
-        Uploaded,
+        Deleted, Described, Diff, Event, Ingested, ReadOptions, Rejected, Renamed, Reread, Restored, Retyped,
+        RolledBack, Upload, Uploaded,
     },
     name::Kind,
 };
@@ -27,8 +33,10 @@ pub struct State {
     upload: Option<Upload>,
     /// How that file is to be read.
     options: ReadOptions,
-    /// The newest version that can be queried.
-    ready: Option<u32>,
+    /// The versions that can be queried, each with the file that it was made of.
+    readable: BTreeMap<u32, (Upload, Ingested)>,
+    /// By what the requests that brought newer versions are recognised.
+    requests: BTreeMap<Uuid, (u32, String)>,
     /// Whether the newest version's file turned out to be unreadable.
     rejected: bool,
     deleted: bool,
@@ -37,16 +45,39 @@ pub struct State {
 impl State {
     /// Whether the outcome of that version is known, or never will matter.
     pub fn settled(&self, version: u32) -> bool {
-        version != self.version || self.rejected || self.ready == Some(version)
+        version != self.version || self.rejected || self.readable.contains_key(&version)
     }
 
     /// Whether its name is reserved for it, unless it is deleted.
     fn names_something(&self) -> bool {
-        self.ready.is_some() || !self.rejected
+        !self.readable.is_empty() || !self.rejected
     }
 
     fn blob(&self) -> String {
         self.upload.as_ref().map(|u| u.blob.clone()).unwrap_or_default()
+    }
+
+    /// How a version that was read differs from the newest that can be queried.
+    fn diff(&self, read: &Ingested) -> Option<Diff> {
+        let (from, (_, before)) = self.readable.last_key_value()?;
+        let known: BTreeMap<&str, &str> =
+            before.columns.iter().map(|c| (c.name.as_str(), c.data_type.as_str())).collect();
+        let mut diff = Diff { from: *from, rows: signed(read.rows) - signed(before.rows), ..Diff::default() };
+        for column in &read.columns {
+            match known.get(column.name.as_str()) {
+                None => diff.added.push(column.name.clone()),
+                Some(data_type) if *data_type != column.data_type => diff.retyped.push(Retyped {
+                    name: column.name.clone(),
+                    from: (*data_type).to_owned(),
+                    to: column.data_type.clone(),
+                }),
+                Some(_) => {}
+            }
+        }
+        let stay: BTreeSet<&str> = read.columns.iter().map(|c| c.name.as_str()).collect();
+        let gone = before.columns.iter().filter(|c| !stay.contains(c.name.as_str()));
+        diff.removed = gone.map(|c| c.name.clone()).collect();
+        Some(diff)
     }
 
     fn there(&self) -> Result<&Self, Error> {
@@ -81,6 +112,9 @@ impl Decider for Datasets {
                 state.upload = Some(e.upload.clone());
                 state.options.clone_from(&e.options);
                 state.rejected = false;
+                if let Some(request) = e.request {
+                    state.requests.insert(request, (e.version, e.upload.blob.clone()));
+                }
             }
             Event::Reread(e) => {
                 state.version = e.version;
@@ -88,7 +122,19 @@ impl Decider for Datasets {
                 state.options.clone_from(&e.options);
                 state.rejected = false;
             }
-            Event::Ingested(e) => state.ready = Some(e.version),
+            Event::RolledBack(e) => {
+                state.version = e.ingested.version;
+                state.upload = Some(e.upload.clone());
+                state.options.clone_from(&e.ingested.options);
+                state.rejected = false;
+                state.readable.insert(e.ingested.version, (e.upload.clone(), e.ingested.clone()));
+            }
+            Event::Ingested(e) => {
+                // The newest version's file: outcomes of others are not written down.
+                if let Some(upload) = &state.upload {
+                    state.readable.insert(e.version, (upload.clone(), e.clone()));
+                }
+            }
             Event::Rejected(e) => state.rejected = e.version == state.version,
             Event::Renamed(e) => state.name.clone_from(&e.name),
             Event::Described(e) => state.description.clone_from(&e.description),
@@ -110,6 +156,9 @@ pub enum Error {
     /// Its file is still being read, so that it cannot be read in another way yet.
     #[error("the dataset is still being read")]
     NotReady,
+    /// There is no such version that could be queried.
+    #[error("there is no version {0} that can be queried")]
+    NoSuchVersion(u32),
     /// Something that was typed in is not as it should be.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -148,7 +197,7 @@ impl Command<Datasets> for Receive {
             let reply = Received { name: state.name.clone(), blob: state.blob() };
             return Ok(Decision::nothing(reply));
         }
-        let name = validate::name("name", &self.name)?;
+        let name = validate::table_name("name", &self.name)?;
         let description = self.description.as_deref().map(validate::description).transpose()?;
         let reply = Received { name: name.clone(), blob: self.upload.blob.clone() };
         let uploaded = Uploaded {
@@ -157,8 +206,99 @@ impl Command<Datasets> for Receive {
             version: 1,
             upload: self.upload.clone(),
             options: self.options.clone(),
+            request: None,
         };
         Ok(Decision::one(uploaded, reply).reserve(Kind::Dataset, &name, self.id.0))
+    }
+}
+
+/// Another file arrived for a dataset and becomes its next version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replace {
+    /// Which dataset.
+    pub id: DatasetId,
+    /// The file.
+    pub upload: Upload,
+    /// How to read it.
+    pub options: ReadOptions,
+    /// By what the request is recognised when it comes again.
+    pub request: Uuid,
+}
+
+/// A file that was received as the next version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// The dataset's name.
+    pub name: String,
+    /// The version.
+    pub version: u32,
+    /// Where its file is. Another place than the command said when the command came twice.
+    pub blob: String,
+}
+
+impl Command<Datasets> for Replace {
+    type Reply = Replaced;
+    type Error = Error;
+
+    fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, Replaced>, Error> {
+        let state = state.there()?;
+        let name = state.name.clone();
+        if let Some((version, blob)) = state.requests.get(&self.request) {
+            return Ok(Decision::nothing(Replaced { name, version: *version, blob: blob.clone() }));
+        }
+        if !state.settled(state.version) {
+            return Err(Error::NotReady);
+        }
+        let version = state.version + 1;
+        let reply = Replaced { name: name.clone(), version, blob: self.upload.blob.clone() };
+        let uploaded = Uploaded {
+            name: name.clone(),
+            description: None,
+            version,
+            upload: self.upload.clone(),
+            options: self.options.clone(),
+            request: Some(self.request),
+        };
+        let decision = Decision::one(uploaded, reply);
+        Ok(if state.names_something() {
+            decision
+        } else {
+            // The unreadable file had given its name back.
+            decision.reserve(Kind::Dataset, &name, self.id.0)
+        })
+    }
+}
+
+/// An older version is to be the newest again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RollBack {
+    /// Which dataset.
+    pub id: DatasetId,
+    /// The version to go back to.
+    pub version: u32,
+}
+
+impl Command<Datasets> for RollBack {
+    /// The number of the version that is the newest from now on.
+    type Reply = u32;
+    type Error = Error;
+
+    fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, u32>, Error> {
+        let state = state.there()?;
+        let no_such_version = Error::NoSuchVersion(self.version);
+        let (upload, ingested) = state.readable.get(&self.version).ok_or(no_such_version)?;
+        if !state.settled(state.version) {
+            return Err(Error::NotReady);
+        }
+        if let Some((newest, (_, read))) = state.readable.last_key_value()
+            && read.table == ingested.table
+        {
+            return Ok(Decision::nothing(*newest));
+        }
+        let version = state.version + 1;
+        let diff = state.diff(ingested);
+        let ingested = Ingested { version, diff, ..ingested.clone() };
+        Ok(Decision::one(RolledBack { from: self.version, upload: upload.clone(), ingested }, version))
     }
 }
 
@@ -175,7 +315,7 @@ impl Command<Datasets> for Complete {
         if state.settled(self.0.version) {
             return Ok(Decision::nothing(false));
         }
-        Ok(Decision::one(self.0.clone(), true))
+        Ok(Decision::one(Ingested { diff: state.diff(&self.0), ..self.0.clone() }, true))
     }
 }
 
@@ -199,7 +339,7 @@ impl Command<Datasets> for Reject {
         }
         let decision = Decision::one(self.reason.clone(), true);
         // An older version that can be queried keeps the name.
-        Ok(if state.ready.is_none() && !state.deleted {
+        Ok(if state.readable.is_empty() && !state.deleted {
             decision.release(Kind::Dataset, &state.name, self.id.0)
         } else {
             decision
@@ -235,7 +375,7 @@ impl Command<Datasets> for Change {
 
     fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, Labels>, Error> {
         let state = state.there()?;
-        let name = validate::name_or(self.name.as_deref(), &state.name)?;
+        let name = validate::table_name_or(self.name.as_deref(), &state.name)?;
         let description = validate::description_or(self.description.as_deref(), &state.description)?;
         let reply =
             Labels { name: name.clone(), description: Some(description.clone()).filter(|d| !d.is_empty()) };
@@ -303,10 +443,14 @@ impl Command<Datasets> for Restore {
         if !state.deleted {
             return Ok(Decision::nothing(state.name.clone()));
         }
-        let name = validate::name_or(self.name.as_deref(), &state.name)?;
+        let name = validate::table_name_or(self.name.as_deref(), &state.name)?;
         let decision = Decision::one(Restored { name: name.clone() }, name.clone());
         Ok(if state.names_something() { decision.reserve(Kind::Dataset, &name, self.id.0) } else { decision })
     }
+}
+
+fn signed(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

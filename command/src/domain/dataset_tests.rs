@@ -1,7 +1,11 @@
 use uuid::Uuid;
+use weir_events::dataset::Column;
 
 use super::*;
-use crate::domain::{name::Claim, spec::given};
+use crate::domain::{
+    name::Claim,
+    spec::{ctx, given},
+};
 
 const ID: DatasetId = DatasetId(Uuid::from_u128(7));
 
@@ -26,6 +30,7 @@ fn uploaded() -> Event {
         version: 1,
         upload: upload("uploads/a"),
         options: ReadOptions::default(),
+        request: None,
     }
     .into()
 }
@@ -40,7 +45,43 @@ fn ingested(version: u32) -> Ingested {
         format: "csv".to_owned(),
         options: ReadOptions::default(),
         elapsed_ms: 1,
+        diff: None,
     }
+}
+
+/// Read as these columns, in that many rows.
+fn read(version: u32, rows: u64, columns: &[(&str, &str)]) -> Ingested {
+    let column = |(name, data_type): &(&str, &str)| Column {
+        name: (*name).to_owned(),
+        data_type: (*data_type).to_owned(),
+        nullable: false,
+        missing: BTreeMap::new(),
+    };
+    let columns = columns.iter().map(column).collect();
+    Ingested { table: format!("tables/{version}"), rows, columns, ..ingested(version) }
+}
+
+const REQUEST: Uuid = Uuid::from_u128(9);
+
+fn replace(blob: &str) -> Replace {
+    Replace { id: ID, upload: upload(blob), options: ReadOptions::default(), request: REQUEST }
+}
+
+fn replaced(version: u32) -> Event {
+    Uploaded {
+        name: "flights".to_owned(),
+        description: None,
+        version,
+        upload: upload("uploads/b"),
+        options: ReadOptions::default(),
+        request: Some(REQUEST),
+    }
+    .into()
+}
+
+/// No difference but the number.
+fn same_as(from: u32) -> Option<Diff> {
+    Some(Diff { from, ..Diff::default() })
 }
 
 fn rejected(version: u32) -> Rejected {
@@ -52,6 +93,12 @@ fn rejected(version: u32) -> Rejected {
         column: None,
         found: None,
     }
+}
+
+fn state(events: impl IntoIterator<Item = Event>) -> State {
+    let mut state = State::default();
+    events.into_iter().for_each(|event| Datasets::evolve(&mut state, &event));
+    state
 }
 
 fn reserve(name: &str) -> Claim {
@@ -210,4 +257,100 @@ fn a_second_reading_that_fails_leaves_the_first_in_place() {
     let (counts, names) = given::<Datasets>(history).when(command).then([rejected(2).into()]);
     assert!(counts);
     assert_eq!(names, []);
+}
+
+#[test]
+fn another_file_is_the_next_version() {
+    let history = [uploaded(), ingested(1).into()];
+    let (reply, names) = given::<Datasets>(history).when(replace("uploads/b")).then([replaced(2)]);
+    let wanted = Replaced { name: "flights".to_owned(), version: 2, blob: "uploads/b".to_owned() };
+    assert_eq!((reply, names), (wanted, vec![]));
+
+    let history = [uploaded(), rejected(1).into()];
+    let (_, names) = given::<Datasets>(history).when(replace("uploads/b")).then([replaced(2)]);
+    assert_eq!(names, [reserve("flights")], "the unreadable file had given it back");
+}
+
+#[test]
+fn the_same_version_again_finds_what_the_first_one_made() {
+    let wanted = Replaced { name: "flights".to_owned(), version: 2, blob: "uploads/b".to_owned() };
+    let mut history = vec![uploaded(), ingested(1).into(), replaced(2)];
+    let reply = given::<Datasets>(history.clone()).when(replace("uploads/c")).then_nothing();
+    assert_eq!(reply, wanted);
+    history.extend([ingested(2).into(), reread(3)]);
+    assert_eq!(given::<Datasets>(history).when(replace("uploads/c")).then_nothing(), wanted);
+}
+
+#[test]
+fn there_is_no_newer_version_while_the_newest_is_read() {
+    given::<Datasets>([uploaded()]).when(replace("uploads/b")).then_error(Error::NotReady);
+    given::<Datasets>([]).when(replace("uploads/b")).then_error(Error::NotFound);
+    let deleted = [uploaded(), ingested(1).into(), Deleted {}.into()];
+    given::<Datasets>(deleted).when(replace("uploads/b")).then_error(Error::NotFound);
+}
+
+#[test]
+fn a_version_says_what_is_different() {
+    let first = read(1, 10, &[("a", "int"), ("b", "text"), ("c", "text")]);
+    let second = read(2, 7, &[("c", "date"), ("d", "bool"), ("a", "int")]);
+    let diff = Diff {
+        from: 1,
+        added: vec!["d".to_owned()],
+        removed: vec!["b".to_owned()],
+        retyped: vec![Retyped { name: "c".to_owned(), from: "text".to_owned(), to: "date".to_owned() }],
+        rows: -3,
+    };
+    let written = Ingested { diff: Some(diff), ..second.clone() };
+    let history = [uploaded(), first.into(), replaced(2)];
+    given::<Datasets>(history).when(Complete(second)).then([written.into()]);
+}
+
+#[test]
+fn what_could_not_be_read_is_nothing_to_compare_with() {
+    let history = [uploaded(), ingested(1).into(), replaced(2), rejected(2).into(), reread(3)];
+    let written = Ingested { diff: same_as(1), ..ingested(3) };
+    given::<Datasets>(history).when(Complete(ingested(3))).then([written.into()]);
+    let history = [uploaded(), rejected(1).into(), reread(2)];
+    given::<Datasets>(history).when(Complete(ingested(2))).then([ingested(2).into()]);
+}
+
+#[test]
+fn an_older_version_comes_back_as_the_newest() {
+    let history = [uploaded(), read(1, 10, &[("a", "int")]).into(), replaced(2), read(2, 4, &[]).into()];
+    let diff = Diff { from: 2, added: vec!["a".to_owned()], rows: 6, ..Diff::default() };
+    let back = RolledBack {
+        from: 1,
+        upload: upload("uploads/a"),
+        ingested: Ingested { version: 3, diff: Some(diff), ..read(1, 10, &[("a", "int")]) },
+    };
+    let command = RollBack { id: ID, version: 1 };
+    let (version, _) = given::<Datasets>(history.clone()).when(command).then([back.clone().into()]);
+    assert_eq!(version, 3);
+
+    let again = history.into_iter().chain([back.into()]);
+    assert_eq!(given::<Datasets>(again.clone()).when(command).then_nothing(), 3, "it is that already");
+    let forth = RollBack { id: ID, version: 2 };
+    let decided = forth.decide(&state(again), &ctx()).unwrap();
+    assert_eq!((decided.reply, decided.events.len()), (4, 1));
+}
+
+#[test]
+fn only_what_can_be_queried_comes_back() {
+    let history = [uploaded(), ingested(1).into(), replaced(2), rejected(2).into()];
+    for version in [0, 2, 3] {
+        let command = RollBack { id: ID, version };
+        given::<Datasets>(history.clone()).when(command).then_error(Error::NoSuchVersion(version));
+    }
+    let current = RollBack { id: ID, version: 1 };
+    assert_eq!(given::<Datasets>(history).when(current).then_nothing(), 1);
+    given::<Datasets>([uploaded(), ingested(1).into(), replaced(2)])
+        .when(current)
+        .then_error(Error::NotReady);
+}
+
+#[test]
+fn a_table_is_not_named_like_a_version() {
+    let detail = "A name does not end in @ and a number: that is how versions are named.";
+    let error = Error::from(Invalid::field("name", "reserved", detail));
+    given::<Datasets>([]).when(receive("flights@2")).then_error(error);
 }

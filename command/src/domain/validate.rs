@@ -48,6 +48,35 @@ pub fn name(field: &'static str, raw: &str) -> Result<String, Invalid> {
     Ok(name.to_owned())
 }
 
+/// The name of something that SQL reads. It does not end like `flights@3`, which is the third version
+/// of `flights`.
+///
+/// # Errors
+/// As [`name`], and when it ends so.
+pub fn table_name(field: &'static str, raw: &str) -> Result<String, Invalid> {
+    let name = name(field, raw)?;
+    if versioned(&name).is_some() {
+        let detail = "A name does not end in @ and a number: that is how versions are named.";
+        return Err(Invalid::field(field, "reserved", detail));
+    }
+    Ok(name)
+}
+
+/// What a name like `flights@3` is made of.
+pub fn versioned(name: &str) -> Option<(&str, u32)> {
+    let (name, version) = name.rsplit_once('@')?;
+    let digits = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit());
+    Some((name, version.parse().ok().filter(|_| digits)?))
+}
+
+/// The new name of such a thing, where there is to be one, or the old one.
+///
+/// # Errors
+/// As [`table_name`].
+pub fn table_name_or(new: Option<&str>, old: &str) -> Result<String, Invalid> {
+    new.map_or_else(|| Ok(old.to_owned()), |raw| table_name("name", raw))
+}
+
 /// The new name, where there is to be one, or the old one.
 ///
 /// # Errors
@@ -114,6 +143,16 @@ mod tests {
         assert!(name("name", &"é".repeat(NAME_MAX)).is_ok());
         assert_eq!(code(name("name", "a\0b")), "control_character");
         assert_eq!(code(name("name", "a\u{202e}b")), "control_character");
+    }
+
+    #[test]
+    fn tables_are_not_named_like_versions() {
+        assert_eq!(code(table_name("name", "flights@3")), "reserved");
+        assert_eq!(code(table_name("name", "a@b@0")), "reserved");
+        for fine in ["flights", "flights@", "me@example.org", "a@+3", "a@99999999999"] {
+            assert_eq!(table_name("name", fine).unwrap(), fine);
+        }
+        assert_eq!(versioned("my flights@12"), Some(("my flights", 12)));
     }
 
     #[test]

@@ -593,5 +593,6 @@ fn event(version: u32, table: String, ingested: csv::Ingested, elapsed_ms: u64) 
             allow_ragged: o.allow_ragged,
         },
         elapsed_ms,
+        diff: None,
     }
 }

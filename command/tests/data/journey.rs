@@ -36,7 +36,7 @@ async fn from_a_file_to_a_chart() {
     assert_eq!(flights.text("status"), "ready");
     assert!(flights.header("preference-applied").starts_with("wait="));
     let id = weir_events::DatasetId(accepted.text("id").parse().unwrap());
-    weir.app.directory().settled(ada.workspace, id, crate::world::SECOND * 10).await.unwrap();
+    weir.app.directory().settled(ada.workspace, id, 1, crate::world::SECOND * 10).await.unwrap();
 
     // Asked twice, computed once.
     let first = ada.sql(JOIN).await.ok();

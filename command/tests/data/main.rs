@@ -6,5 +6,6 @@ mod isolation;
 mod journey;
 mod queries;
 mod uploads;
+mod versions;
 mod worker;
 mod world;

@@ -56,7 +56,7 @@ async fn a_file_whose_worker_dies_is_read_by_another() {
     assert_eq!(dataset.status(), Status::Ingesting, "it died in the middle");
 
     let _second = weir.worker_with(impatient());
-    let dataset = weir.app.directory().settled(ada.workspace, id, SECOND * 60).await.unwrap();
+    let dataset = weir.app.directory().settled(ada.workspace, id, 1, SECOND * 60).await.unwrap();
     assert_eq!(dataset.ready.as_ref().unwrap().rows, 700_000);
     assert_eq!(outcomes(&weir, &ada, id).await.len(), 1);
     until("no half-made table is left", async || world.files("tables") == 1).await;
@@ -83,7 +83,7 @@ async fn a_worker_that_is_stopped_hands_its_file_back_at_once() {
     }
     assert_eq!(outcomes(&weir, &ada, id).await, [], "it was stopped in the middle");
     let _last = weir.worker_with(options());
-    let dataset = weir.app.directory().settled(ada.workspace, id, SECOND * 30).await.unwrap();
+    let dataset = weir.app.directory().settled(ada.workspace, id, 1, SECOND * 30).await.unwrap();
     assert_eq!(dataset.status(), Status::Ready);
     until("no half-made table is left", async || world.files("tables") == 1).await;
 }
@@ -130,7 +130,7 @@ async fn columns_that_no_event_can_describe_are_refused_at_once() {
     let answer = Answer::of(upload.send().await.unwrap()).await.ok();
     let id = DatasetId(answer.text("id").parse().unwrap());
     let _worker = weir.worker_with(ingest::Options { pause: SECOND * 3600, ..ingest::Options::default() });
-    let dataset = weir.app.directory().settled(ada.workspace, id, SECOND * 30).await.unwrap();
+    let dataset = weir.app.directory().settled(ada.workspace, id, 1, SECOND * 30).await.unwrap();
     assert_eq!(dataset.rejected.unwrap().code, "columns_too_large");
     until("no table is left", async || world.files("tables") == 0).await;
 }
@@ -146,7 +146,7 @@ async fn several_workers_share_the_files() {
     }
     let _workers = [weir.worker(), weir.worker(), weir.worker()];
     for id in ids {
-        let dataset = weir.app.directory().settled(ada.workspace, id, SECOND * 30).await.unwrap();
+        let dataset = weir.app.directory().settled(ada.workspace, id, 1, SECOND * 30).await.unwrap();
         assert_eq!(dataset.status(), Status::Ready);
         assert_eq!(outcomes(&weir, &ada, id).await.len(), 1);
     }
@@ -162,7 +162,7 @@ async fn a_file_that_cannot_be_had_is_given_up_after_some_tries() {
     let blob = weir.app.directory().dataset(ada.workspace, id).unwrap().upload.blob;
     weir.blobs.delete(&Path::parse(&blob).unwrap()).await.unwrap();
     let _worker = weir.worker_with(impatient());
-    let dataset = weir.app.directory().settled(ada.workspace, id, SECOND * 30).await.unwrap();
+    let dataset = weir.app.directory().settled(ada.workspace, id, 1, SECOND * 30).await.unwrap();
     assert_eq!(dataset.status(), Status::Rejected);
     assert_eq!(dataset.rejected.unwrap().code, "ingest_failed");
     until("it is done with", async || weir.in_hand().await == 0).await;
@@ -192,6 +192,6 @@ async fn the_worker_waits_out_an_outage_of_the_log() {
     world.nats.restart().await;
     until("the log is back", async || weir.log.head().await.is_ok()).await;
     let id = accepted(&ada, "after", "a\n1\n").await;
-    let dataset = weir.app.directory().settled(ada.workspace, id, SECOND * 60).await.unwrap();
+    let dataset = weir.app.directory().settled(ada.workspace, id, 1, SECOND * 60).await.unwrap();
     assert_eq!(dataset.status(), Status::Ready);
 }

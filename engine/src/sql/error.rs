@@ -240,7 +240,34 @@ fn execution(text: &str, whole: &DataFusionError) -> SqlError {
 fn clean(text: &str) -> String {
     let text = text.split("\n\nbacktrace").next().unwrap_or(text);
     let text = text.split("This was likely caused by a bug").next().unwrap_or(text);
-    text.replace("weir.public.", "").trim().trim_end_matches('.').to_owned()
+    known_types(&text.replace("weir.public.", "")).trim().trim_end_matches('.').to_owned()
+}
+
+/// With the types called as they are called everywhere else.
+fn known_types(text: &str) -> String {
+    const NAMES: [(&str, &str); 9] = [
+        ("Int64", "int"),
+        ("UInt64", "int"),
+        ("Float64", "float"),
+        ("Boolean", "bool"),
+        ("Utf8View", "text"),
+        ("LargeUtf8", "text"),
+        ("Utf8", "text"),
+        ("Date32", "date"),
+        ("Null", "null"),
+    ];
+    let mut known = String::with_capacity(text.len());
+    for part in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        match NAMES.iter().find(|(name, _)| *name == word) {
+            Some((_, name)) => {
+                known.push_str(name);
+                known.push_str(&part[word.len()..]);
+            }
+            None => known.push_str(part),
+        }
+    }
+    known
 }
 
 fn sentence(text: &str) -> String {

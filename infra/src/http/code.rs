@@ -82,6 +82,7 @@ codes! {
 
     // Datasets, queries, charts
     DatasetNotFound = "dataset_not_found", NOT_FOUND, "There is no such dataset";
+    VersionNotFound = "version_not_found", NOT_FOUND, "There is no such version that can be queried";
     QueryNotFound = "query_not_found", NOT_FOUND, "There is no such query";
     RunNotFound = "run_not_found", NOT_FOUND, "There is no such run";
     ResultNotKept = "result_not_kept", NOT_FOUND, "The rows of the run were not kept";

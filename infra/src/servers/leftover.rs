@@ -85,6 +85,12 @@ pub(super) fn signal(pid: u32, signal: Signal) {
     let _ = rustix::process::kill_process(pid, signal);
 }
 
+/// The process that a Weir which was killed left behind of a server, as far as it was noted.
+pub fn noted(run: &Path, name: &str) -> Option<Identity> {
+    let bytes = std::fs::read(file(run, name)).ok()?;
+    serde_json::from_slice::<Identity>(&bytes).ok().filter(Identity::runs)
+}
+
 /// Stops what an earlier Weir left behind of this server.
 pub(super) async fn stop(server: &dyn Server, run: &Path) {
     for identity in find(server, run) {
@@ -99,11 +105,7 @@ pub(super) async fn stop(server: &dyn Server, run: &Path) {
 }
 
 fn find(server: &dyn Server, run: &Path) -> Vec<Identity> {
-    let noted = std::fs::read(file(run, server.name()))
-        .ok()
-        .and_then(|bytes| serde_json::from_slice::<Identity>(&bytes).ok())
-        .filter(Identity::runs);
-    let mut all: Vec<Identity> = noted.into_iter().collect();
+    let mut all: Vec<Identity> = noted(run, server.name()).into_iter().collect();
     for identity in search(server) {
         if !all.contains(&identity) {
             all.push(identity);

@@ -115,6 +115,9 @@ impl World {
             state.version += 1;
             state.pending = true;
             dataset::Event::Reread(reread(state.version, upload))
+        } else if let Some(upload) = state.upload.clone().filter(|_| !state.pending && act.what % 7 == 2) {
+            state.version += 1;
+            dataset::Event::RolledBack(rolled_back(1, state.version, upload, bytes))
         } else if state.pending && act.what.is_multiple_of(3) {
             state.pending = false;
             dataset::Event::Ingested(ingested(state.version, bytes))

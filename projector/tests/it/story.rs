@@ -95,6 +95,7 @@ pub(crate) fn uploaded(name: &str, version: u32, bytes: u64) -> dataset::Uploade
             content_type: None,
         },
         options: dataset::ReadOptions::default(),
+        request: None,
     }
 }
 
@@ -119,7 +120,18 @@ pub(crate) fn ingested(version: u32, rows: u64) -> dataset::Ingested {
         format: "csv".to_owned(),
         options: dataset::ReadOptions { delimiter: Some(','), header: Some(true), ..Default::default() },
         elapsed_ms: 12,
+        diff: (version > 1).then(|| dataset::Diff { from: 1, rows: -4, ..Default::default() }),
     }
+}
+
+/// Back to an older version, as a new one.
+pub(crate) fn rolled_back(
+    from: u32,
+    version: u32,
+    upload: dataset::Upload,
+    rows: u64,
+) -> dataset::RolledBack {
+    dataset::RolledBack { from, upload, ingested: ingested(version, rows) }
 }
 
 pub(crate) fn rejected(version: u32) -> dataset::Rejected {

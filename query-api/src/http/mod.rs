@@ -64,11 +64,14 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     ),
     components(schemas(weir_infra::http::Problem)),
     tags(
+        (name = "accounts", description = "Registering, logging in, API keys: where everybody begins"),
+        (name = "workspaces", description = "Where things belong, and who may do what in them"),
         (name = "datasets", description = "Files that became tables"),
         (name = "queries", description = "What is asked, by pattern"),
         (name = "runs", description = "Each execution of a query, with its receipt"),
         (name = "visualizations", description = "Saved charts"),
         (name = "dashboard", description = "Everything at a glance, what happened, usage and insights"),
+        (name = "operations", description = "For machines: health and metrics"),
     )
 )]
 pub(crate) struct Routes;

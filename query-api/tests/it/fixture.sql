@@ -30,17 +30,18 @@ VALUES
      '2026-01-01T10:00:05Z', '{"allow_ragged": false}', NULL,
      '2026-01-01T10:00:00Z', :user, '2026-02-02T10:00:00Z', NULL, '2026-02-02T10:00:00Z', 21);
 INSERT INTO dataset_versions (workspace_id, dataset_id, version, uploaded_at, uploaded_by, file_name, upload_bytes,
-    sha256, options, format, table_bytes, rows, columns, ingested_at, reason)
+    sha256, options, format, table_bytes, rows, columns, ingested_at, diff, restored_from, reason)
 VALUES
     (:ws, ':n0000000-0000-0000-0000-0000000000d2', 1, '2026-03-01T11:00:00Z', :user, 'airlines.csv', 350, 'b1',
      '{"delimiter": ",", "allow_ragged": false}', 'csv', 900, 16,
      '[{"name": "carrier", "type": "text", "nullable": false}, {"name": "name", "type": "text", "nullable": false}]',
-     '2026-03-01T11:00:05Z', NULL),
+     '2026-03-01T11:00:05Z', NULL, NULL, NULL),
     (:ws, ':n0000000-0000-0000-0000-0000000000d2', 2, '2026-03-02T11:00:00Z', NULL, 'airlines-2.csv', 359, 'bb',
-     '{"allow_ragged": false}', NULL, NULL, NULL, NULL, NULL,
+     '{"allow_ragged": false}', NULL, NULL, NULL, NULL, NULL, NULL, NULL,
      '{"version": 2, "code": "ragged_row", "detail": "Row 3 has 2 fields, the header has 3.", "row": 3, "column": null, "found": "4,5"}'),
     (:ws, ':n0000000-0000-0000-0000-0000000000d2', 3, '2026-03-03T11:00:00Z', :user, 'airlines-3.csv', 361, 'b3',
-     '{"allow_ragged": true}', NULL, NULL, NULL, NULL, NULL, NULL);
+     '{"allow_ragged": true}', 'csv', 900, 15, '[]', '2026-03-03T11:00:00Z',
+     '{"from": 1, "removed": ["name"], "retyped": [{"name": "carrier", "from": "text", "to": "int"}], "rows": -1}', 1, NULL);
 INSERT INTO dataset_use VALUES
     (:ws, ':n0000000-0000-0000-0000-0000000000d1', '2026-03-10', 4),
     (:ws, ':n0000000-0000-0000-0000-0000000000d1', '2026-03-04', 2),

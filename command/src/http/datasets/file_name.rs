@@ -3,7 +3,10 @@
 use crate::domain::validate::NAME_MAX;
 
 /// Endings that say what a file is, not what is in it.
-const ENDINGS: [&str; 7] = [".gz", ".csv", ".tsv", ".tab", ".txt", ".psv", ".parquet"];
+const ENDINGS: [&str; 19] = [
+    ".gz", ".zst", ".csv", ".tsv", ".tab", ".txt", ".psv", ".json", ".jsonl", ".ndjson", ".geojson", ".xlsx",
+    ".xlsm", ".xls", ".parquet", ".pq", ".arrow", ".arrows", ".feather",
+];
 
 /// The name that a file's name suggests; `None` where nothing is left of it.
 pub(super) fn suggested(file_name: &str) -> Option<String> {
@@ -27,6 +30,7 @@ mod tests {
     fn endings_and_folders_are_cut_off() {
         assert_eq!(suggested("flights.csv").as_deref(), Some("flights"));
         assert_eq!(suggested("C:\\data\\Flights 2013.CSV.GZ").as_deref(), Some("Flights 2013"));
+        assert_eq!(suggested("Book 1.xlsx").as_deref(), Some("Book 1"));
         assert_eq!(suggested("../../etc/passwd").as_deref(), Some("passwd"));
         assert_eq!(suggested("v1.2.csv").as_deref(), Some("v1.2"));
         assert_eq!(suggested("é.csv").as_deref(), Some("é"));

@@ -109,10 +109,31 @@ fn markers(field: &'static str, markers: Option<&[String]>) -> Result<(), Proble
     Ok(())
 }
 
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A dataset of its own.
+    Dataset,
+    /// The next version of one that has a name and a description.
+    Version,
+}
+
+/// Whether the file comes as a field of a form.
+pub(super) fn is_form(req: &HttpRequest) -> bool {
+    req.content_type().eq_ignore_ascii_case("multipart/form-data")
+}
+
 /// Refuses what is known to be in vain before gigabytes have arrived.
-fn check(app: &App, cx: &Ctx, id: DatasetId, labels: &Labels) -> Result<(), Problem> {
+fn check(app: &App, cx: &Ctx, id: DatasetId, purpose: Purpose, labels: &Labels) -> Result<(), Problem> {
+    if purpose == Purpose::Version {
+        let labelled = [("name", labels.name.is_some()), ("description", labels.description.is_some())];
+        if let Some((field, _)) = labelled.into_iter().find(|(_, given)| *given) {
+            let detail = "A version has no name or description of its own; PATCH the dataset for that.";
+            return Err(Problem::invalid(field, "not_possible", detail));
+        }
+    }
     if let Some(name) = &labels.name {
-        let name = validate::name("name", name)?;
+        let name = validate::table_name("name", name)?;
         let holder = app.directory().name_holder(cx.workspace, weir_events::name::Kind::Dataset, &name);
         if holder.is_some_and(|holder| holder != id.0) {
             let detail = format!("The name {name:?} is taken by another one. Choose another name.");
@@ -131,21 +152,22 @@ impl Form {
         app: &App,
         cx: &Ctx,
         id: DatasetId,
+        purpose: Purpose,
         req: &HttpRequest,
         labels: Labels,
         payload: Payload,
     ) -> Result<Self, Problem> {
         let declared = req.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
         let limit = app.config().upload_bytes;
-        let is_form = req.content_type().eq_ignore_ascii_case("multipart/form-data");
+        let is_form = is_form(req);
         // A form is a little longer than its file.
         let most = if is_form { limit.saturating_add(1 << 20) } else { limit };
         if declared.is_some_and(|bytes: u64| bytes > most) {
             return Err(too_large(limit));
         }
-        check(app, cx, id, &labels)?;
+        check(app, cx, id, purpose, &labels)?;
         if is_form {
-            Self::from_form(app, cx, id, labels, Multipart::new(req.headers(), payload)).await
+            Self::from_form(app, cx, id, purpose, labels, Multipart::new(req.headers(), payload)).await
         } else {
             Self::from_body(app, cx, id, req, labels, payload).await
         }
@@ -160,10 +182,6 @@ impl Form {
         mut payload: Payload,
     ) -> Result<Self, Problem> {
         let content_type = Some(req.content_type().to_owned()).filter(|t| !t.is_empty());
-        if labels.name.is_none() && labels.file_name.is_none() {
-            let detail = "A raw body needs a name: POST /api/v1/datasets?name=flights.";
-            return Err(Problem::invalid("name", "missing", detail));
-        }
         let mut incoming = app.incoming(cx, id).await?;
         while let Some(chunk) = payload.next().await {
             incoming.write(chunk.map_err(|e| payload_problem(&e))?).await?;
@@ -176,6 +194,7 @@ impl Form {
         app: &App,
         cx: &Ctx,
         id: DatasetId,
+        purpose: Purpose,
         mut labels: Labels,
         mut form: Multipart,
     ) -> Result<Self, Problem> {
@@ -188,7 +207,7 @@ impl Form {
                     return Err(unexpected("file", "repeated", "There is one file per upload."));
                 }
                 "file" => {
-                    check(app, cx, id, &labels)?;
+                    check(app, cx, id, purpose, &labels)?;
                     file = Some(receive_file(app, cx, id, &mut field).await?);
                     continue;
                 }
@@ -207,6 +226,7 @@ impl Form {
         let Some((arrived, file_name, content_type)) = file else {
             return Err(unexpected("file", "missing", "The form has no field `file` with a file in it."));
         };
+        check(app, cx, id, purpose, &labels)?;
         let file_name = labels.file_name.clone().or(file_name);
         Ok(Self { arrived, file_name, content_type, labels })
     }

@@ -1,4 +1,4 @@
-//! Datasets: uploaded, renamed, described, deleted, restored; looked into and taken out again.
+//! Datasets: uploaded, replaced, rolled back, renamed, described, deleted, restored; looked into and taken out again.
 
 mod change;
 mod delete;
@@ -6,7 +6,9 @@ mod download;
 mod file_name;
 mod form;
 mod preview;
+mod replace;
 mod restore;
+mod roll_back;
 mod upload;
 mod view;
 
@@ -23,7 +25,9 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/v1/datasets", web::post().to(upload::upload))
         .route("/api/v1/datasets/{id}", web::patch().to(change::change))
         .route("/api/v1/datasets/{id}", web::delete().to(delete::delete))
-        .route("/api/v1/datasets/{id}/restore", web::post().to(restore::restore));
+        .route("/api/v1/datasets/{id}/restore", web::post().to(restore::restore))
+        .route("/api/v1/datasets/{id}/versions", web::post().to(replace::replace))
+        .route("/api/v1/datasets/{id}/versions/{version}/restore", web::post().to(roll_back::roll_back));
     read(cfg, "/api/v1/datasets/{id}/preview", preview::preview);
     read(cfg, "/api/v1/datasets/{id}/download", download::download);
 }
@@ -35,6 +39,8 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     change::change,
     delete::delete,
     restore::restore,
+    replace::replace,
+    roll_back::roll_back,
     preview::preview,
     download::download
 ))]

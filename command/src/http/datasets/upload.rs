@@ -16,7 +16,7 @@ use weir_infra::{
 
 use super::{
     file_name::suggested,
-    form::{Form, Labels, UploadOptions, options},
+    form::{Form, Labels, Purpose, UploadOptions, is_form, options},
     view::DatasetView,
 };
 use crate::{
@@ -105,7 +105,11 @@ pub(super) async fn upload(
 ) -> Result<HttpResponse, Problem> {
     let cx = context(&caller, &request);
     let id = DatasetId(cx.id("dataset"));
-    let form = Form::receive(&app, &cx, id, &req, labels, payload).await?;
+    if !is_form(&req) && labels.name.is_none() && labels.file_name.is_none() {
+        let detail = "A raw body needs a name: POST /api/v1/datasets?name=flights.";
+        return Err(Problem::invalid("name", "missing", detail));
+    }
+    let form = Form::receive(&app, &cx, id, Purpose::Dataset, &req, labels, payload).await?;
     let Form { arrived, file_name, content_type, labels } = form;
     let name = labels.name.or_else(|| file_name.as_deref().and_then(suggested)).ok_or_else(|| {
         Problem::invalid(
@@ -116,7 +120,7 @@ pub(super) async fn upload(
     })?;
     let options = options(labels.options.as_deref())?;
     let done = app
-        .receive(&cx, arrived, |arrived| Receive {
+        .receive(&cx, id, arrived, |arrived| Receive {
             id,
             name,
             description: labels.description,
@@ -125,7 +129,7 @@ pub(super) async fn upload(
         })
         .await?;
     let settled = match prefer.0 {
-        Some(wait) => app.directory().settled(cx.workspace, id, wait).await,
+        Some(wait) => app.directory().settled(cx.workspace, id, 1, wait).await,
         None => None,
     };
     let mut response = match settled {
@@ -149,7 +153,7 @@ pub(super) async fn upload(
 }
 
 /// Why a file could not be read, and where to look.
-fn rejected(dataset: &Dataset) -> Problem {
+pub(super) fn rejected(dataset: &Dataset) -> Problem {
     let Some(reason) = &dataset.rejected else { return Problem::internal("rejected for no reason") };
     let mut detail = reason.detail.clone();
     if let Some(found) = &reason.found {

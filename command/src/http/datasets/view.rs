@@ -6,8 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use weir_events::{
+    DatasetId, Position,
+    dataset::{self, Column},
+};
 
-use crate::directory::Dataset;
+use crate::directory::{Dataset, Status};
 
 /// A column.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,15 +68,21 @@ pub(super) struct DatasetView {
     position: u64,
 }
 
-impl From<&Dataset> for DatasetView {
-    fn from(d: &Dataset) -> Self {
-        let ready = d.ready.as_ref();
-        let columns = ready.into_iter().flat_map(|r| &r.columns).map(|c| ColumnView {
+impl From<&Column> for ColumnView {
+    fn from(c: &Column) -> Self {
+        Self {
             name: c.name.clone(),
             data_type: c.data_type.clone(),
             nullable: c.nullable,
             missing: c.missing.clone(),
-        });
+        }
+    }
+}
+
+impl From<&Dataset> for DatasetView {
+    fn from(d: &Dataset) -> Self {
+        let ready = d.ready.as_ref();
+        let columns = ready.into_iter().flat_map(|r| &r.columns).map(ColumnView::from);
         Self {
             id: d.id.0,
             name: d.name.clone(),
@@ -91,6 +101,111 @@ impl From<&Dataset> for DatasetView {
             queries_7d: 0,
             last_used_at: None,
             position: d.position.0,
+        }
+    }
+}
+
+/// A version of a dataset.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UploadedVersion)]
+pub(super) struct VersionView {
+    /// The dataset.
+    id: Uuid,
+    /// Its name.
+    name: String,
+    /// The version's number.
+    version: u32,
+    /// `ready`, or `ingesting` while its file is being read.
+    #[schema(example = "ready")]
+    status: &'static str,
+    /// What the file turned out to be; null until it was read.
+    format: Option<String>,
+    /// The size of the table; null until the file was read.
+    table_bytes: Option<u64>,
+    /// The rows; null until the file was read.
+    rows: Option<u64>,
+    /// The columns, in order; empty until the file was read.
+    columns: Vec<ColumnView>,
+    /// What is different from the version before; null until the file was read.
+    diff: Option<DiffView>,
+    /// Where the event log has it.
+    position: u64,
+}
+
+/// How a version differs from the one before.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UploadedDiff)]
+pub(super) struct DiffView {
+    /// The version that it is compared with.
+    from: u32,
+    /// Columns that are new.
+    added: Vec<String>,
+    /// Columns that are gone.
+    removed: Vec<String>,
+    /// Columns of another type than before.
+    retyped: Vec<RetypedView>,
+    /// How many rows more; below zero where there are fewer.
+    rows: i64,
+}
+
+/// A column whose type is another one.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UploadedRetyped)]
+pub(super) struct RetypedView {
+    /// The column.
+    name: String,
+    /// The type it had.
+    from: String,
+    /// The type it has.
+    to: String,
+}
+
+impl From<&dataset::Diff> for DiffView {
+    fn from(d: &dataset::Diff) -> Self {
+        let retyped = d.retyped.iter();
+        Self {
+            from: d.from,
+            added: d.added.clone(),
+            removed: d.removed.clone(),
+            retyped: retyped
+                .map(|r| RetypedView { name: r.name.clone(), from: r.from.clone(), to: r.to.clone() })
+                .collect(),
+            rows: d.rows,
+        }
+    }
+}
+
+impl VersionView {
+    /// A version that can be queried; `None` where it cannot.
+    pub(super) fn of(dataset: &Dataset, version: u32) -> Option<Self> {
+        let ready = dataset.readable.get(&version)?;
+        Some(Self {
+            id: dataset.id.0,
+            name: dataset.name.clone(),
+            version,
+            status: Status::Ready.as_str(),
+            format: Some(ready.format.clone()),
+            table_bytes: Some(ready.table_bytes),
+            rows: Some(ready.rows),
+            columns: ready.columns.iter().map(ColumnView::from).collect(),
+            diff: ready.diff.as_ref().map(DiffView::from),
+            position: dataset.position.0,
+        })
+    }
+
+    /// A version whose file is being read.
+    pub(super) fn ingesting(id: DatasetId, name: &str, version: u32, position: Position) -> Self {
+        Self {
+            id: id.0,
+            name: name.to_owned(),
+            version,
+            status: Status::Ingesting.as_str(),
+            format: None,
+            table_bytes: None,
+            rows: None,
+            columns: Vec::new(),
+            diff: None,
+            position: position.0,
         }
     }
 }

@@ -108,6 +108,16 @@ fn dataset(happened: &dataset::Event) -> Phrase<'_> {
             detail: serde_json::json!({ "version": e.version, "options": e.options }).to_string(),
             naming: Naming::Stays,
         },
+        dataset::Event::RolledBack(e) => Phrase {
+            before: "took ",
+            after: format!(" back to version {}", e.from).into(),
+            unnamed: format!("took a dataset back to version {}", e.from).into(),
+            detail: serde_json::json!({
+                "version": e.ingested.version, "from": e.from, "rows": e.ingested.rows, "diff": e.ingested.diff,
+            })
+            .to_string(),
+            naming: Naming::Stays,
+        },
         dataset::Event::Ingested(e) => {
             let (rows, columns) = (e.rows, e.columns.len());
             let size = format!(": {rows} rows, {columns} columns");
@@ -117,6 +127,7 @@ fn dataset(happened: &dataset::Event) -> Phrase<'_> {
                 after: size.into(),
                 detail: serde_json::json!({
                     "version": e.version, "rows": rows, "columns": columns, "elapsed_ms": e.elapsed_ms,
+                    "diff": e.diff,
                 })
                 .to_string(),
                 naming: Naming::Stays,

@@ -124,6 +124,12 @@ impl Row {
                 self.upload = Some(Upload::of(e.version, &e.upload));
                 self.options = Some(json(&e.options));
             }
+            dataset::Event::RolledBack(e) => {
+                self.upload = Some(Upload::of(e.ingested.version, &e.upload));
+                self.table = Some(Table::of(&e.ingested, at));
+                self.options = Some(json(&e.ingested.options));
+                self.reason = Some(String::new());
+            }
             dataset::Event::Ingested(e) => {
                 self.table = Some(Table::of(e, at));
                 self.options = Some(json(&e.options));
@@ -147,7 +153,7 @@ impl Row {
 
 impl Projection for Datasets {
     const NAME: &'static str = "datasets";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 

@@ -76,6 +76,10 @@ CREATE TABLE dataset_versions (
     rows         bigint,
     columns      jsonb,
     ingested_at  timestamptz,
+    -- {from, added, removed, retyped, rows} against the version before; null for the first.
+    diff         jsonb,
+    -- The version that this one is the same as, where it was taken back to that.
+    restored_from integer,
     -- {version, code, detail, row, column, found} where it could not be read.
     reason       jsonb,
     PRIMARY KEY (workspace_id, dataset_id, version)

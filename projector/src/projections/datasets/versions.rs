@@ -23,13 +23,24 @@ pub(super) struct Row {
     arrived: Option<(DateTime<Utc>, Option<Uuid>, Upload)>,
     options: Option<String>,
     table: Option<Table>,
+    diff: Option<String>,
+    restored_from: Option<i32>,
     reason: Option<Value>,
+}
+
+impl Row {
+    fn read(&mut self, e: &dataset::Ingested, at: DateTime<Utc>) {
+        self.table = Some(Table::of(e, at));
+        self.options = Some(json(&e.options));
+        self.diff = e.diff.as_ref().map(json);
+    }
 }
 
 pub(super) fn fold(delta: &mut Delta, key: (Uuid, Uuid), event: &Recorded, happened: &dataset::Event) {
     let number = match happened {
         dataset::Event::Uploaded(e) => e.version,
         dataset::Event::Reread(e) => e.version,
+        dataset::Event::RolledBack(e) => e.ingested.version,
         dataset::Event::Ingested(e) => e.version,
         dataset::Event::Rejected(e) => e.version,
         _ => return,
@@ -42,10 +53,12 @@ pub(super) fn fold(delta: &mut Delta, key: (Uuid, Uuid), event: &Recorded, happe
             row.arrived = arrived(upload);
             row.options = Some(json(options));
         }
-        dataset::Event::Ingested(e) => {
-            row.table = Some(Table::of(e, event.meta.time));
-            row.options = Some(json(&e.options));
+        dataset::Event::RolledBack(e) => {
+            row.arrived = arrived(&e.upload);
+            row.restored_from = Some(version(e.from));
+            row.read(&e.ingested, event.meta.time);
         }
+        dataset::Event::Ingested(e) => row.read(e, event.meta.time),
         dataset::Event::Rejected(e) => row.reason = Some(reason(e)),
         _ => {}
     }
@@ -72,6 +85,8 @@ pub(super) async fn write(tx: &Tx<'_>, rows: Delta) -> Result<(), tokio_postgres
     let table_rows = column(&rows, |r| r.table.as_ref().map(|t| t.rows));
     let columns = column(&rows, |r| r.table.as_ref().map(|t| t.columns.as_str()));
     let ingested = column(&rows, |r| r.table.as_ref().map(|t| t.at));
+    let diffs = column(&rows, |r| r.diff.as_deref());
+    let restored = column(&rows, |r| r.restored_from);
     let reasons = column(&rows, |r| r.reason.as_ref());
     let params: &[&(dyn ToSql + Sync)] = &[
         &workspaces,
@@ -88,6 +103,8 @@ pub(super) async fn write(tx: &Tx<'_>, rows: Delta) -> Result<(), tokio_postgres
         &table_rows,
         &columns,
         &ingested,
+        &diffs,
+        &restored,
         &reasons,
     ];
     execute(tx, include_str!("write_versions.sql"), params).await

@@ -62,6 +62,10 @@ impl Projection for Overview {
                         item.made = Some(true);
                         item.rows = Some(int(e.rows));
                     }
+                    dataset::Event::RolledBack(e) => {
+                        item.bytes = Some(int(e.upload.bytes));
+                        item.rows = Some(int(e.ingested.rows));
+                    }
                     dataset::Event::Deleted(_) => item.deleted = Some(true),
                     dataset::Event::Restored(_) => item.deleted = Some(false),
                     dataset::Event::Reread(_)

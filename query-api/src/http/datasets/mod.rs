@@ -168,8 +168,43 @@ pub(crate) struct Version {
     pub(crate) options: Value,
     /// When it became readable.
     pub(crate) ingested_at: Option<DateTime<Utc>>,
+    /// What is different from the version before, where there was one.
+    pub(crate) diff: Option<Diff>,
+    /// The version that this one is the same as, where the dataset was taken back to that.
+    pub(crate) restored_from: Option<i32>,
     /// Why it could not be read, where it could not.
     pub(crate) rejection: Option<Rejection>,
+}
+
+/// How a version differs from the one before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DatasetDiff)]
+pub(crate) struct Diff {
+    /// The version that it is compared with.
+    pub(crate) from: i32,
+    /// Columns that are new.
+    #[serde(default)]
+    pub(crate) added: Vec<String>,
+    /// Columns that are gone.
+    #[serde(default)]
+    pub(crate) removed: Vec<String>,
+    /// Columns of another type than before.
+    #[serde(default)]
+    pub(crate) retyped: Vec<Retyped>,
+    /// How many rows more; below zero where there are fewer.
+    pub(crate) rows: i64,
+}
+
+/// A column whose type is another one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DatasetRetyped)]
+pub(crate) struct Retyped {
+    /// The column.
+    pub(crate) name: String,
+    /// The type it had.
+    pub(crate) from: String,
+    /// The type it has.
+    pub(crate) to: String,
 }
 
 pub(crate) fn not_found(id: Uuid) -> Problem {

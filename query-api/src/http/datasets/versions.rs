@@ -51,6 +51,7 @@ pub(crate) async fn versions(mut read: Read, id: Path<Uuid>) -> Result<HttpRespo
 fn from_row(row: &Row) -> Decoded<Version> {
     let columns: Option<Json<_>> = row.try_get("columns")?;
     let rejection: Option<Json<_>> = row.try_get("reason")?;
+    let diff: Option<Json<_>> = row.try_get("diff")?;
     let options: Json<_> = row.try_get("options")?;
     Ok(Version {
         version: row.try_get("version")?,
@@ -67,6 +68,8 @@ fn from_row(row: &Row) -> Decoded<Version> {
         columns: columns.map(|c| c.0).unwrap_or_default(),
         options: options.0,
         ingested_at: row.try_get("ingested_at")?,
+        diff: diff.map(|d| d.0),
+        restored_from: row.try_get("restored_from")?,
         rejection: rejection.map(|r| r.0),
     })
 }

@@ -1,6 +1,7 @@
 -- The versions of the dataset $5.
 SELECT v.version, v.uploaded_at, v.uploaded_by, v.file_name, v.upload_bytes, v.sha256, v.options, v.format,
-       v.table_bytes, v.rows, v.columns, v.ingested_at, v.reason,
+       v.table_bytes, v.rows, v.columns, v.ingested_at, v.diff, v.restored_from,
+       v.reason,
        CASE WHEN v.ingested_at IS NOT NULL THEN 'ready' WHEN v.reason IS NOT NULL THEN 'rejected' ELSE 'ingesting' END
            AS status,
        v.version IS NOT DISTINCT FROM d.version AS current,
