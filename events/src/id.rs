@@ -36,6 +36,8 @@ ids! {
     ApiKeyId,
     /// A dataset, across all its versions.
     DatasetId,
+    /// A context, across all its versions.
+    ContextId,
     /// A query pattern: SQL with its literals taken out (a UUIDv8 made of its hash).
     QueryId,
     /// One execution of a query.

@@ -1,7 +1,7 @@
 //! The language of Weir: what can have happened, how it is written down, and the port through
 //! which it is appended and followed.
 //!
-//! - [`workspace`], [`member`], [`dataset`], [`query`], [`visualization`], [`name`]: the payloads,
+//! - [`workspace`], [`member`], [`dataset`], [`context`], [`query`], [`visualization`], [`name`]: the payloads,
 //!   one module per aggregate, each with one enum that lists its events and their wire types.
 //! - [`envelope`]: CloudEvents 1.0 in the NATS binary binding: an event and its headers.
 //! - [`subject`]: where an event is written: `weir.<workspace>.<aggregate>.<id>`.
@@ -20,6 +20,7 @@ mod macros;
 #[cfg(feature = "contract")]
 #[expect(clippy::disallowed_methods, reason = "a suite of tests makes its own ids")]
 pub mod contract;
+pub mod context;
 pub mod dataset;
 pub mod envelope;
 pub mod id;
@@ -34,7 +35,7 @@ pub mod visualization;
 pub mod workspace;
 
 pub use envelope::{Actor, DecodeError, Headers, Metadata, NewEvent, Recorded, Stored};
-pub use id::{ApiKeyId, DatasetId, EventId, QueryId, RunId, UserId, VisualizationId, WorkspaceId};
+pub use id::{ApiKeyId, ContextId, DatasetId, EventId, QueryId, RunId, UserId, VisualizationId, WorkspaceId};
 pub use log::{AppendError, Appended, Commit, EventLog, Filter, FollowError, Position, Unavailable};
 pub use memory::MemoryLog;
 pub use subject::{Aggregate, Subject};
@@ -50,6 +51,8 @@ pub enum Event {
     Member(member::Event),
     /// A dataset was uploaded, ingested, renamed, ...
     Dataset(dataset::Event),
+    /// A context was saved, deleted, ...
+    Context(context::Event),
     /// A query pattern was run, saved, ...
     Query(query::Event),
     /// A chart was saved, changed, ...
@@ -65,6 +68,7 @@ macro_rules! each {
             Event::Workspace($e) => $f,
             Event::Member($e) => $f,
             Event::Dataset($e) => $f,
+            Event::Context($e) => $f,
             Event::Query($e) => $f,
             Event::Visualization($e) => $f,
             Event::Name($e) => $f,
@@ -111,6 +115,7 @@ impl Event {
             "workspace" => workspace::Event::from_json(event_type, payload).map(|e| e.map(Self::Workspace)),
             "member" => member::Event::from_json(event_type, payload).map(|e| e.map(Self::Member)),
             "dataset" => dataset::Event::from_json(event_type, payload).map(|e| e.map(Self::Dataset)),
+            "context" => context::Event::from_json(event_type, payload).map(|e| e.map(Self::Context)),
             "query" => query::Event::from_json(event_type, payload).map(|e| e.map(Self::Query)),
             "visualization" => {
                 visualization::Event::from_json(event_type, payload).map(|e| e.map(Self::Visualization))
@@ -127,6 +132,7 @@ impl Event {
             workspace::Event::TYPES,
             member::Event::TYPES,
             dataset::Event::TYPES,
+            context::Event::TYPES,
             query::Event::TYPES,
             visualization::Event::TYPES,
             name::Event::TYPES,

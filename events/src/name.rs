@@ -25,6 +25,8 @@ pub enum Kind {
     Query,
     /// Charts.
     Visualization,
+    /// Contexts.
+    Context,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::Dataset => "dataset",
             Self::Query => "query",
             Self::Visualization => "visualization",
+            Self::Context => "context",
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DatasetId, RunId};
+use crate::{ContextId, DatasetId, RunId};
 
 events! {
     /// What can happen to a query pattern.
@@ -34,6 +34,17 @@ pub struct Source {
     pub version: u32,
 }
 
+/// A version of a context that a run was asked in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Within {
+    /// The context.
+    pub id: ContextId,
+    /// Its name.
+    pub name: String,
+    /// The version.
+    pub version: String,
+}
+
 /// A query was answered. This is the receipt: enough to say where a number came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Executed {
@@ -45,6 +56,9 @@ pub struct Executed {
     pub pattern: String,
     /// What was read.
     pub datasets: Vec<Source>,
+    /// The context that it was asked in, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Within>,
     /// The engine and its version.
     pub engine: String,
     /// Rows in the answer.
@@ -91,6 +105,9 @@ pub struct Saved {
     pub sql: String,
     /// Its pattern.
     pub pattern: String,
+    /// The context that its last run was asked in, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Within>,
 }
 
 /// A saved query got another name.

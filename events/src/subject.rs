@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DatasetId, QueryId, UserId, VisualizationId, WorkspaceId, name};
+use crate::{ContextId, DatasetId, QueryId, UserId, VisualizationId, WorkspaceId, name};
 
 /// The kinds of aggregate, as they stand in subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum Aggregate {
     Member,
     /// Datasets.
     Dataset,
+    /// Contexts.
+    Context,
     /// Query patterns.
     Query,
     /// What query patterns are saved as.
@@ -34,6 +36,7 @@ impl Aggregate {
             Self::Workspace => "workspace",
             Self::Member => "member",
             Self::Dataset => "dataset",
+            Self::Context => "context",
             Self::Query => "query",
             Self::Saved => "saved",
             Self::Visualization => "visualization",
@@ -49,6 +52,7 @@ impl FromStr for Aggregate {
             "workspace" => Self::Workspace,
             "member" => Self::Member,
             "dataset" => Self::Dataset,
+            "context" => Self::Context,
             "query" => Self::Query,
             "saved" => Self::Saved,
             "visualization" => Self::Visualization,
@@ -85,6 +89,11 @@ impl Subject {
     /// A dataset.
     pub fn dataset(workspace: WorkspaceId, id: DatasetId) -> Self {
         Self { workspace, aggregate: Aggregate::Dataset, id: id.to_string() }
+    }
+
+    /// A context.
+    pub fn context(workspace: WorkspaceId, id: ContextId) -> Self {
+        Self { workspace, aggregate: Aggregate::Context, id: id.to_string() }
     }
 
     /// A query pattern.

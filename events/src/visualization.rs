@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{QueryId, RunId};
+use crate::{QueryId, RunId, query::Within};
 
 events! {
     /// What can happen to a saved chart.
@@ -36,6 +36,9 @@ pub struct Saved {
     /// The run that it was made from, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<RunId>,
+    /// The context that its query was asked in, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Within>,
     /// The Vega-Lite specification, without data.
     pub spec: Value,
     /// The short form that the specification was made from, if it was.

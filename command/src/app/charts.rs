@@ -64,11 +64,11 @@ impl App {
         over: Over,
         drawn: Drawn,
     ) -> Result<Content, Problem> {
-        let (field, sql, run_id) = match over {
-            Over::Sql(sql) => ("query.sql", validate::sql("query.sql", &sql)?, None),
+        let (field, sql, run_id, context) = match over {
+            Over::Sql(sql) => ("query.sql", validate::sql("query.sql", &sql)?, None, None),
             Over::Run(id) => {
                 let run = self.directory().recent_run(workspace, id).ok_or_else(|| run_not_found(id))?;
-                ("run_id", run.sql, Some(id))
+                ("run_id", run.sql, Some(id), run.within)
             }
         };
         let statement = sql::parse(&sql).map_err(|e| Failure::from(e).problem(field))?;
@@ -84,7 +84,7 @@ impl App {
                 (spec, Some(short))
             }
         };
-        Ok(Content { sql, query_id: query_id(&statement), run_id, spec, chart })
+        Ok(Content { sql, query_id: query_id(&statement), run_id, context, spec, chart })
     }
 
     /// The columns of an answer, found out by planning where the statement can be wrapped, else by

@@ -21,12 +21,12 @@ impl App {
         let query = self.query(cx.workspace, id).await?;
         let subject = Subject::query(cx.workspace, id);
         let run = self.executor().event(&subject, query.run).await;
-        let (sql, pattern) = match run.map_err(Error::<query::Error>::from)?.event {
-            Event::Query(Happened::Executed(e)) => (e.sql, e.pattern),
-            Event::Query(Happened::Failed(e)) => (e.sql, e.pattern),
+        let (sql, pattern, within) = match run.map_err(Error::<query::Error>::from)?.event {
+            Event::Query(Happened::Executed(e)) => (e.sql, e.pattern, e.context),
+            Event::Query(Happened::Failed(e)) => (e.sql, e.pattern, None),
             _ => return Err(Problem::internal("a query's run is no run")),
         };
-        self.execute(&id, &Save { id, name, sql, pattern, was: query.saved }, cx).await
+        self.execute(&id, &Save { id, name, sql, pattern, within, was: query.saved }, cx).await
     }
 
     /// Gives a saved query another name.

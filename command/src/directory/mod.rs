@@ -26,14 +26,15 @@ use futures::StreamExt;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 use weir_events::{
-    Aggregate, DatasetId, EventLog, Filter, FollowError, Position, QueryId, RunId, Unavailable, UserId,
+    Aggregate, ContextId, DatasetId, EventLog, Filter, FollowError, Position, QueryId, RunId, Unavailable, UserId,
     VisualizationId, WorkspaceId,
     member::Role,
     name::{self, Kind},
+    query,
 };
 use weir_infra::{auth::Memberships, http::Problem};
 
-pub use model::{Dataset, Query, Ready, Status, Visualization};
+pub use model::{Context, ContextVersion, Dataset, Query, Ready, Status, Visualization};
 pub use recent::Run;
 
 use crate::{
@@ -216,6 +217,51 @@ impl Directory {
                 None => None,
             }
         })
+    }
+
+    /// A context of the workspace, deleted ones too.
+    pub fn context(&self, workspace: WorkspaceId, id: ContextId) -> Option<Context> {
+        self.within(workspace, |w| w.contexts.get(&id).cloned())
+    }
+
+    /// The context of that name, whatever its case.
+    pub fn context_named(&self, workspace: WorkspaceId, name: &str) -> Option<Context> {
+        self.within(workspace, |w| {
+            let holder = w.names.get(&(Kind::Context, name::slug(name)))?;
+            w.contexts.get(&ContextId(*holder)).filter(|c| c.deleted_at.is_none()).cloned()
+        })
+    }
+
+    /// Names of the contexts that there are, at most `limit`, in no order.
+    pub fn context_names(&self, workspace: WorkspaceId, limit: usize) -> Vec<String> {
+        let names = self.within(workspace, |w| {
+            let live = w.contexts.values().filter(|c| c.deleted_at.is_none());
+            Some(live.map(|c| c.name.clone()).take(limit).collect())
+        });
+        names.unwrap_or_default()
+    }
+
+    /// Saved queries and charts that were made in a context: what they are, and their names.
+    pub fn uses(&self, workspace: WorkspaceId, id: ContextId) -> Vec<(&'static str, String)> {
+        let made = |within: &Option<query::Within>| within.as_ref().is_some_and(|w| w.id == id);
+        let uses = self.within(workspace, |w| {
+            let queries = w.queries.values().filter(|q| made(&q.within));
+            let charts = w.visualizations.values().filter(|v| v.deleted_at.is_none() && made(&v.within));
+            let queries = queries.filter_map(|q| Some(("query", q.saved.clone()?)));
+            Some(queries.chain(charts.map(|v| ("visualization", v.name.clone()))).collect::<Vec<_>>())
+        });
+        let mut uses = uses.unwrap_or_default();
+        uses.sort();
+        uses
+    }
+
+    /// Every dataset that can be queried, at most `limit`, in no order.
+    pub fn readable(&self, workspace: WorkspaceId, limit: usize) -> Vec<Dataset> {
+        let found = self.within(workspace, |w| {
+            let live = w.datasets.values().filter(|d| d.deleted_at.is_none() && d.ready.is_some());
+            Some(live.take(limit).cloned().collect())
+        });
+        found.unwrap_or_default()
     }
 
     /// Name and table of every dataset that can be queried, at most `limit`, in no order.

@@ -8,13 +8,14 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use weir_events::{
-    DatasetId, Event, Position, QueryId, Recorded, RunId, UserId, VisualizationId, WorkspaceId,
+    ContextId, DatasetId, Event, Position, QueryId, Recorded, RunId, UserId, VisualizationId, WorkspaceId,
+    context,
     dataset::{self, Column, Diff, ReadOptions, Rejected},
     member::{self, Role},
     name, query, visualization, workspace,
 };
 
-use super::recent::Recent;
+use super::recent::{Recent, Run};
 use crate::accounts::Member;
 
 /// Everything that commands need to know of all workspaces.
@@ -35,6 +36,7 @@ pub(super) struct Workspace {
     pub(super) datasets: HashMap<DatasetId, Dataset>,
     pub(super) queries: HashMap<QueryId, Query>,
     pub(super) visualizations: HashMap<VisualizationId, Visualization>,
+    pub(super) contexts: HashMap<ContextId, Context>,
     /// Who holds which name, by kind and slug.
     pub(super) names: HashMap<(name::Kind, String), uuid::Uuid>,
 }
@@ -167,9 +169,39 @@ impl Dataset {
 pub struct Query {
     /// The name it is saved under.
     pub saved: Option<String>,
+    /// The context that it was in when it was saved.
+    pub within: Option<query::Within>,
     /// Its newest run that was answered, or its newest run where none was.
     pub run: Position,
     answered: bool,
+}
+
+/// A version of a context.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContextVersion {
+    /// The version.
+    pub version: String,
+    /// The whole file.
+    pub text: Arc<str>,
+    /// SHA-256 of the text, in hex.
+    pub sha256: String,
+}
+
+/// A context, as commands need to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Context {
+    /// Its id.
+    pub id: ContextId,
+    /// Its name.
+    pub name: String,
+    /// The version that counts: the one that was saved last.
+    pub newest: Arc<ContextVersion>,
+    /// All versions, by their numbers.
+    pub versions: Arc<BTreeMap<String, Arc<ContextVersion>>>,
+    /// When it was deleted, if it is.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// Its last event.
+    pub position: Position,
 }
 
 /// A saved chart, as commands need to know it.
@@ -187,6 +219,8 @@ pub struct Visualization {
     pub query_id: QueryId,
     /// The run that it was made from, if it was.
     pub run_id: Option<RunId>,
+    /// The context that its query was asked in, if it was.
+    pub within: Option<query::Within>,
     /// The Vega-Lite specification, without data.
     pub spec: Value,
     /// The short form that the specification was made from, if it was.
@@ -231,12 +265,22 @@ impl Model {
                 let Ok(id) = id.parse() else { return };
                 workspace.dataset(id, e, recorded);
             }
+            Event::Context(e) => {
+                let Ok(id) = id.parse() else { return };
+                workspace.context(id, e, recorded);
+            }
             Event::Query(e) => {
                 let Ok(id) = id.parse() else { return };
                 workspace.query(id, e, recorded.position);
                 match e {
-                    query::Event::Executed(e) => self.recent.add(workspace_id, e.run_id, id, &e.sql),
-                    query::Event::Failed(e) => self.recent.add(workspace_id, e.run_id, id, &e.sql),
+                    query::Event::Executed(e) => {
+                        let (sql, within) = (e.sql.clone(), e.context.clone());
+                        self.recent.add(workspace_id, e.run_id, Run { query_id: id, sql, within });
+                    }
+                    query::Event::Failed(e) => {
+                        let run = Run { query_id: id, sql: e.sql.clone(), within: None };
+                        self.recent.add(workspace_id, e.run_id, run);
+                    }
                     _ => {}
                 }
             }
@@ -340,6 +384,34 @@ impl Workspace {
         }
     }
 
+    fn context(&mut self, id: ContextId, event: &context::Event, recorded: &Recorded) {
+        if let context::Event::Saved(e) = event {
+            let version = Arc::new(ContextVersion {
+                version: e.version.clone(),
+                text: e.text.as_str().into(),
+                sha256: e.sha256.clone(),
+            });
+            let known = self.contexts.entry(id).or_insert_with(|| Context {
+                id,
+                name: e.name.clone(),
+                newest: version.clone(),
+                versions: Arc::default(),
+                deleted_at: None,
+                position: recorded.position,
+            });
+            known.name.clone_from(&e.name);
+            Arc::make_mut(&mut known.versions).insert(e.version.clone(), version.clone());
+            known.newest = version;
+        }
+        let Some(known) = self.contexts.get_mut(&id) else { return };
+        known.position = recorded.position;
+        match event {
+            context::Event::Saved(_) => {}
+            context::Event::Deleted(_) => known.deleted_at = Some(recorded.meta.time),
+            context::Event::Restored(_) => known.deleted_at = None,
+        }
+    }
+
     fn query(&mut self, id: QueryId, event: &query::Event, position: Position) {
         let query = self.queries.entry(id).or_default();
         match event {
@@ -349,7 +421,10 @@ impl Workspace {
             }
             query::Event::Failed(_) if query.answered => {}
             query::Event::Failed(_) => query.run = position,
-            query::Event::Saved(e) => query.saved = Some(e.name.clone()),
+            query::Event::Saved(e) => {
+                query.saved = Some(e.name.clone());
+                query.within.clone_from(&e.context);
+            }
             query::Event::Renamed(e) => query.saved = Some(e.name.clone()),
             query::Event::Unsaved(_) => query.saved = None,
         }
@@ -365,6 +440,7 @@ impl Workspace {
                 sql: String::new(),
                 query_id: e.query_id,
                 run_id: None,
+                within: None,
                 spec: Value::Null,
                 chart: None,
                 revision: 0,
@@ -380,6 +456,7 @@ impl Workspace {
             chart.sql.clone_from(&e.sql);
             chart.query_id = e.query_id;
             chart.run_id = e.run_id;
+            chart.within.clone_from(&e.context);
             chart.spec = e.spec.clone();
             chart.chart.clone_from(&e.chart);
             chart.revision += 1;
@@ -402,7 +479,8 @@ impl Workspace {
 
     fn name(&mut self, id: &str, event: &name::Event) {
         let Some((kind, slug)) = id.split_once('.') else { return };
-        let kinds = [name::Kind::Dataset, name::Kind::Query, name::Kind::Visualization];
+        let kinds =
+            [name::Kind::Dataset, name::Kind::Query, name::Kind::Visualization, name::Kind::Context];
         let Some(kind) = kinds.into_iter().find(|k| k.as_str() == kind) else { return };
         match event {
             name::Event::Reserved(e) => {

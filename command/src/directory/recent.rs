@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use weir_events::{QueryId, RunId, WorkspaceId};
+use weir_events::{QueryId, RunId, WorkspaceId, query::Within};
 
 /// How many bytes of SQL are kept over all workspaces.
 const BYTES: usize = 32 << 20;
@@ -16,6 +16,8 @@ pub struct Run {
     pub query_id: QueryId,
     /// Its SQL.
     pub sql: String,
+    /// The context that it was asked in, if it was.
+    pub within: Option<Within>,
 }
 
 /// The newest runs, bounded by the memory that they take.
@@ -27,11 +29,11 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    pub(super) fn add(&mut self, workspace: WorkspaceId, id: RunId, query_id: QueryId, sql: &str) {
-        let key = (workspace, id);
-        if self.runs.insert(key, Run { query_id, sql: sql.to_owned() }).is_none() {
+    pub(super) fn add(&mut self, workspace: WorkspaceId, id: RunId, run: Run) {
+        let (key, bytes) = ((workspace, id), run.sql.len() + OVERHEAD);
+        if self.runs.insert(key, run).is_none() {
             self.order.push_back(key);
-            self.bytes += sql.len() + OVERHEAD;
+            self.bytes += bytes;
         }
         while self.bytes > BYTES {
             let Some(oldest) = self.order.pop_front() else { break };
@@ -58,7 +60,8 @@ mod tests {
         let (workspace, query) = (WorkspaceId(Uuid::nil()), QueryId(Uuid::nil()));
         let sql = "x".repeat(1 << 20);
         for n in 0..40 {
-            recent.add(workspace, RunId(Uuid::from_u128(n)), query, &sql);
+            let run = Run { query_id: query, sql: sql.clone(), within: None };
+            recent.add(workspace, RunId(Uuid::from_u128(n)), run);
         }
         assert!(recent.get(workspace, RunId(Uuid::from_u128(0))).is_none());
         assert!(recent.get(workspace, RunId(Uuid::from_u128(39))).is_some());

@@ -10,6 +10,7 @@
 //! To add a command: write a struct beside its aggregate's others, implement [`Command`] for it,
 //! and write its given/when/then test at the end of the file.
 
+pub mod context;
 pub mod ctx;
 pub mod dataset;
 pub mod member;

@@ -7,7 +7,7 @@
 use weir_events::{
     Event as Any, QueryId, Subject, WorkspaceId,
     name::Kind,
-    query::{Event, Renamed, Saved, Unsaved},
+    query::{Event, Renamed, Saved, Unsaved, Within},
 };
 
 use super::{Command, Ctx, Decider, Decision, Invalid, validate};
@@ -92,6 +92,8 @@ pub struct Save {
     pub sql: String,
     /// Its pattern.
     pub pattern: String,
+    /// The context that it was asked in, if it was.
+    pub within: Option<Within>,
     /// The name that it had before its name had a subject of its own.
     pub was: Option<String>,
 }
@@ -106,7 +108,12 @@ impl Command<Queries> for Save {
             return Rename { id: self.id, name: self.name.clone(), was: self.was.clone() }.decide(state, cx);
         }
         let name = validate::name("name", &self.name)?;
-        let saved = Saved { name: name.clone(), sql: self.sql.clone(), pattern: self.pattern.clone() };
+        let saved = Saved {
+            name: name.clone(),
+            sql: self.sql.clone(),
+            pattern: self.pattern.clone(),
+            context: self.within.clone(),
+        };
         Ok(Decision::one(saved, name.clone()).reserve(Kind::Query, &name, self.id.0))
     }
 }
@@ -167,7 +174,7 @@ mod tests {
     const ID: QueryId = QueryId(Uuid::from_u128(5));
 
     fn saved(name: &str) -> Event {
-        Saved { name: name.to_owned(), sql: "SELECT 1".to_owned(), pattern: "SELECT ?".to_owned() }.into()
+        Saved { name: name.to_owned(), sql: "SELECT 1".to_owned(), pattern: "SELECT ?".to_owned(), context: None }.into()
     }
 
     fn renamed(name: &str) -> Event {
@@ -180,6 +187,7 @@ mod tests {
             name: name.to_owned(),
             sql: "SELECT 1".to_owned(),
             pattern: "SELECT ?".to_owned(),
+            within: None,
             was: was.map(str::to_owned),
         }
     }

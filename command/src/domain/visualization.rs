@@ -4,6 +4,7 @@ use serde_json::Value;
 use weir_events::{
     Event as Any, QueryId, RunId, Subject, VisualizationId, WorkspaceId,
     name::Kind,
+    query::Within,
     visualization::{Deleted, Described, Event, Renamed, Restored, Saved},
 };
 
@@ -23,6 +24,8 @@ pub struct Content {
     pub query_id: QueryId,
     /// The run that it was made from, if it was.
     pub run_id: Option<RunId>,
+    /// The context that its query was asked in, if it was.
+    pub context: Option<Within>,
     /// The Vega-Lite specification, without data.
     pub spec: Value,
     /// The short form that the specification was made from, if it was.
@@ -70,6 +73,7 @@ impl Decider for Visualizations {
                     sql: e.sql.clone(),
                     query_id: e.query_id,
                     run_id: e.run_id,
+                    context: e.context.clone(),
                     spec: e.spec.clone(),
                     chart: e.chart.clone(),
                 });
@@ -122,9 +126,9 @@ pub struct Chart {
 
 impl Chart {
     fn saved(&self) -> Saved {
-        let Content { sql, query_id, run_id, spec, chart } = self.content.clone();
+        let Content { sql, query_id, run_id, context, spec, chart } = self.content.clone();
         let (name, description) = (self.name.clone(), self.description.clone());
-        Saved { name, description, sql, query_id, run_id, spec, chart }
+        Saved { name, description, sql, query_id, run_id, context, spec, chart }
     }
 }
 
@@ -250,6 +254,7 @@ mod tests {
             sql: sql.to_owned(),
             query_id: QueryId(Uuid::from_u128(1)),
             run_id: None,
+            context: None,
             spec: json!({"mark": "bar"}),
             chart: None,
         }

@@ -83,6 +83,9 @@ codes! {
     // Datasets, queries, charts
     DatasetNotFound = "dataset_not_found", NOT_FOUND, "There is no such dataset";
     VersionNotFound = "version_not_found", NOT_FOUND, "There is no such version that can be queried";
+    ContextNotFound = "context_not_found", NOT_FOUND, "There is no such context";
+    ContextInUse = "context_in_use", CONFLICT, "The context is in use";
+    InvalidContext = "invalid_context", UNPROCESSABLE_ENTITY, "The context cannot be used";
     QueryNotFound = "query_not_found", NOT_FOUND, "There is no such query";
     RunNotFound = "run_not_found", NOT_FOUND, "There is no such run";
     ResultNotKept = "result_not_kept", NOT_FOUND, "The rows of the run were not kept";

@@ -2,6 +2,7 @@
 //! `schema.sql` and its statements, and one line in [`all`].
 
 mod activity;
+mod contexts;
 mod datasets;
 mod members;
 mod overview;
@@ -22,6 +23,7 @@ pub fn all() -> Projections {
         .with::<workspaces::Workspaces>()
         .with::<members::Members>()
         .with::<datasets::Datasets>()
+        .with::<contexts::Contexts>()
         .with::<queries::Queries>()
         .with::<runs::Runs>()
         .with::<visualizations::Visualizations>()

@@ -10,6 +10,7 @@ use utoipa::{
 use weir_infra::http::read;
 
 pub(crate) mod activity;
+pub(crate) mod contexts;
 pub(crate) mod dashboard;
 pub(crate) mod datasets;
 pub(crate) mod insights;
@@ -26,6 +27,10 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     read(cfg, "/api/v1/datasets", datasets::list::list);
     read(cfg, "/api/v1/datasets/{id}", datasets::get::get);
     read(cfg, "/api/v1/datasets/{id}/versions", datasets::versions::versions);
+    read(cfg, "/api/v1/contexts", contexts::list::list);
+    read(cfg, "/api/v1/contexts/{id}", contexts::get::get);
+    read(cfg, "/api/v1/contexts/{id}/versions", contexts::versions::versions);
+    read(cfg, "/api/v1/contexts/{id}/export", contexts::export::export);
     read(cfg, "/api/v1/queries", queries::list::list);
     read(cfg, "/api/v1/queries/{query_id}", queries::get::get);
     read(cfg, "/api/v1/runs", runs::list::list);
@@ -48,6 +53,10 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         datasets::list::list,
         datasets::get::get,
         datasets::versions::versions,
+        contexts::list::list,
+        contexts::get::get,
+        contexts::versions::versions,
+        contexts::export::export,
         queries::list::list,
         queries::get::get,
         runs::list::list,
@@ -67,6 +76,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         (name = "accounts", description = "Registering, logging in, API keys: where everybody begins"),
         (name = "workspaces", description = "Where things belong, and who may do what in them"),
         (name = "datasets", description = "Files that became tables"),
+        (name = "contexts", description = "What datasets mean, and how they join"),
         (name = "queries", description = "What is asked, by pattern"),
         (name = "runs", description = "Each execution of a query, with its receipt"),
         (name = "visualizations", description = "Saved charts"),

@@ -110,9 +110,10 @@ async fn content(
         app.directory().visualization(workspace, id).filter(|v| v.deleted_at.is_none()).ok_or_else(|| {
             Problem::new(Code::VisualizationNotFound, "There is no such visualization in this workspace.")
         })?;
-    let kept_run = if over.is_none() { now.run_id } else { None };
+    let kept = if over.is_none() { (now.run_id, now.within) } else { (None, None) };
     let over = over.unwrap_or(Over::Sql(now.sql));
     let drawn = drawn.unwrap_or_else(|| now.chart.map_or(Drawn::Spec(now.spec), Drawn::Chart));
     let content = app.content(workspace, over, drawn).await?;
-    Ok(Some(Content { run_id: content.run_id.or(kept_run), ..content }))
+    let (run_id, context) = (content.run_id.or(kept.0), content.context.clone().or(kept.1));
+    Ok(Some(Content { run_id, context, ..content }))
 }

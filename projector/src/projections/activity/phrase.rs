@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
-use weir_events::{Event, Recorded, RunId, dataset, member, query, visualization, workspace};
+use weir_events::{Event, Recorded, RunId, context, dataset, member, query, visualization, workspace};
 
 use crate::projections::json;
 
@@ -52,6 +52,8 @@ struct Run<'e> {
     elapsed_ms: f64,
     cache_tier: Option<u8>,
     datasets: Vec<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'e str>,
 }
 
 pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
@@ -62,6 +64,7 @@ pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
         Event::Workspace(workspace::Event::Renamed(e)) => renamed(&e.name, "workspace"),
         Event::Member(e) => member(event, e),
         Event::Dataset(e) => dataset(e),
+        Event::Context(e) => context(e),
         Event::Query(e) => query(e),
         Event::Visualization(e) => visualization(e),
         // Not told: a reservation only accompanies what is.
@@ -160,6 +163,26 @@ fn dataset(happened: &dataset::Event) -> Phrase<'_> {
     }
 }
 
+fn context(happened: &context::Event) -> Phrase<'_> {
+    match happened {
+        context::Event::Saved(e) => Phrase {
+            after: format!(" {}", e.version).into(),
+            ..named(
+                Naming::Is(&e.name),
+                "saved the context ",
+                "saved a context",
+                serde_json::json!({ "version": e.version, "status": e.status, "datasets": e.datasets }),
+            )
+        },
+        context::Event::Deleted(_) => {
+            named(Naming::Stays, "deleted the context ", "deleted a context", serde_json::json!({}))
+        }
+        context::Event::Restored(e) => {
+            named(Naming::Is(&e.name), "restored the context ", "restored a context", serde_json::json!({}))
+        }
+    }
+}
+
 fn query(happened: &query::Event) -> Phrase<'_> {
     match happened {
         query::Event::Executed(e) => {
@@ -175,6 +198,7 @@ fn query(happened: &query::Event) -> Phrase<'_> {
                 elapsed_ms: e.elapsed_ms,
                 cache_tier: e.cache_tier,
                 datasets,
+                context: e.context.as_ref().map(|c| c.name.as_str()),
             });
             Phrase { before: "ran ", after: "".into(), unnamed, detail, naming: Naming::Stays }
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
-use weir_events::{Event, Recorded, dataset, query, visualization};
+use weir_events::{Event, Recorded, context, dataset, query, visualization};
 
 use super::{int, keys, position};
 use crate::projection::{Projection, Tx, execute};
@@ -36,7 +36,7 @@ struct Item {
 
 impl Projection for Overview {
     const NAME: &'static str = "overview";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
@@ -81,6 +81,14 @@ impl Projection for Overview {
                     visualization::Event::Deleted(_) => item.deleted = Some(true),
                     visualization::Event::Restored(_) => item.deleted = Some(false),
                     visualization::Event::Renamed(_) | visualization::Event::Described(_) => {}
+                }
+            }
+            Event::Context(happened) => {
+                let item = items.entry((workspace, "context", id)).or_default();
+                match happened {
+                    context::Event::Saved(_) => item.made = Some(true),
+                    context::Event::Deleted(_) => item.deleted = Some(true),
+                    context::Event::Restored(_) => item.deleted = Some(false),
                 }
             }
             Event::Query(_) | Event::Workspace(_) | Event::Member(_) | Event::Name(_) => {}

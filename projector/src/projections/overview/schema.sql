@@ -11,6 +11,7 @@ CREATE TABLE overview (
     cache_hits     bigint NOT NULL,
     -- Charts that are not deleted.
     visualizations bigint NOT NULL,
+    -- Contexts that are not deleted.
     contexts       bigint NOT NULL,
     -- The last event that is counted in.
     position       bigint NOT NULL
@@ -21,7 +22,7 @@ CREATE TABLE overview_items (
     workspace_id uuid    NOT NULL,
     kind         text    NOT NULL,
     id           uuid    NOT NULL,
-    -- There is something to count (a dataset was read, a chart saved) and it is not deleted.
+    -- There is something to count (a dataset was read, a chart or context saved) and it is not deleted.
     made         boolean NOT NULL,
     deleted      boolean NOT NULL,
     bytes        bigint  NOT NULL,

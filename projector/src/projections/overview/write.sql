@@ -26,7 +26,7 @@ kept AS (
 change AS (
     SELECT
         workspace_id, 0 AS datasets, 0 AS total_bytes, 0 AS total_rows,
-        queries, failed_queries, cache_hits, 0 AS visualizations, position
+        queries, failed_queries, cache_hits, 0 AS visualizations, 0 AS contexts, position
     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
         AS p (workspace_id, queries, failed_queries, cache_hits, position)
     UNION ALL
@@ -37,6 +37,7 @@ change AS (
         CASE WHEN made AND NOT deleted THEN rows ELSE 0 END - CASE WHEN counted THEN old_rows ELSE 0 END,
         0, 0, 0,
         CASE WHEN kind = 'visualization' THEN (made AND NOT deleted)::integer - counted::integer ELSE 0 END,
+        CASE WHEN kind = 'context' THEN (made AND NOT deleted)::integer - counted::integer ELSE 0 END,
         0
     FROM item
 )
@@ -46,7 +47,7 @@ INSERT INTO overview (
 )
 SELECT
     workspace_id, sum(datasets), sum(total_bytes), sum(total_rows), sum(queries), sum(failed_queries),
-    sum(cache_hits), sum(visualizations), 0, max(position)
+    sum(cache_hits), sum(visualizations), sum(contexts), max(position)
 FROM change
 GROUP BY workspace_id
 ON CONFLICT (workspace_id) DO UPDATE SET
@@ -57,4 +58,5 @@ ON CONFLICT (workspace_id) DO UPDATE SET
     failed_queries = overview.failed_queries + excluded.failed_queries,
     cache_hits     = overview.cache_hits + excluded.cache_hits,
     visualizations = overview.visualizations + excluded.visualizations,
+    contexts       = overview.contexts + excluded.contexts,
     position       = excluded.position

@@ -1,0 +1,285 @@
+//! Contexts: checked and saved under a version, found again, and turned into SQL.
+
+use std::{collections::HashSet, sync::Arc};
+
+use sha2::{Digest, Sha256};
+use weir_engine::context::{self as format, Catalog, Entry, Finding, Level, Params, Request};
+use weir_events::{ContextId, WorkspaceId, context::Saved, query::Within};
+use weir_infra::http::{Code, Place, Problem};
+
+use super::{App, Done, Error};
+use crate::{
+    directory::{self, Dataset},
+    domain::{
+        Ctx,
+        context::{self, Delete, Save},
+        validate,
+    },
+};
+
+/// The largest file, in bytes: an event holds it whole, and has to fit into one message.
+pub const MAX_BYTES: usize = 256 << 10;
+
+/// Datasets that a context is held against, at most.
+const DATASETS: usize = 10_000;
+
+/// How often another version is tried where someone else was first.
+const ATTEMPTS: usize = 5;
+
+/// Parsed contexts by workspace and text, which never change. Clones share it.
+pub(super) type Active = moka::sync::Cache<(WorkspaceId, String), Arc<format::Context>>;
+
+pub(super) fn active() -> Active {
+    // A parsed context takes several times its text.
+    let weight = |_: &(WorkspaceId, String), context: &Arc<format::Context>| {
+        u32::try_from(context.description.len() + 4_096 * (1 + context.datasets.len())).unwrap_or(u32::MAX)
+    };
+    moka::sync::Cache::builder().max_capacity(32 << 20).weigher(weight).build()
+}
+
+/// A version of a context that was found.
+pub struct Found {
+    /// Which one.
+    pub within: Within,
+    /// What it says.
+    pub context: Arc<format::Context>,
+}
+
+/// A context that was saved.
+#[derive(Debug)]
+pub struct Kept {
+    /// Its id.
+    pub id: ContextId,
+    /// The version, as it is in the log.
+    pub version: Saved,
+    /// What is not wrong, but probably not meant.
+    pub warnings: Vec<Finding>,
+    /// Whether it is the first of its name.
+    pub made: bool,
+}
+
+impl App {
+    /// The datasets of a workspace, as contexts see them.
+    pub fn catalog(&self, workspace: WorkspaceId) -> Catalog {
+        let entry = |dataset: Dataset| {
+            let ready = dataset.ready?;
+            let columns = ready.columns.iter().map(|c| weir_engine::Column {
+                nullable: c.nullable,
+                ..weir_engine::Column::new(c.name.as_str(), c.data_type.as_str())
+            });
+            Some(Entry {
+                id: dataset.id.to_string(),
+                name: dataset.name,
+                version: ready.version,
+                columns: columns.collect(),
+            })
+        };
+        let datasets = self.directory().readable(workspace, DATASETS);
+        Catalog { datasets: datasets.into_iter().filter_map(entry).collect() }
+    }
+
+    /// All that is wrong with a text, up to a level.
+    pub fn check_context(
+        &self,
+        workspace: WorkspaceId,
+        text: &str,
+        dataset: Option<&str>,
+        level: Level,
+    ) -> Vec<Finding> {
+        format::check(text, dataset, level, &self.catalog(workspace))
+    }
+
+    /// Saves a text as a version of the context that it names. A text under a version that has another
+    /// one gets the next patch; one that is the newest already changes nothing.
+    ///
+    /// # Errors
+    /// `invalid_context` with all that is wrong. A draft only has to have the form of a context.
+    pub async fn save_context(
+        &self,
+        cx: &Ctx,
+        text: &str,
+        dataset: Option<&str>,
+    ) -> Result<Done<Kept>, Problem> {
+        if text.len() > MAX_BYTES {
+            let detail = format!("A context has at most {MAX_BYTES} bytes; this has {}.", text.len());
+            return Err(Problem::new(Code::PayloadTooLarge, detail));
+        }
+        let parsed = format::parse_for(text, dataset).map_err(|findings| invalid(&findings))?;
+        let level =
+            if parsed.status() == format::Status::Draft { Level::Schema } else { Level::Full };
+        let catalog = self.catalog(cx.workspace);
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            parsed.validate(level, &catalog).into_iter().partition(Finding::is_error);
+        if !errors.is_empty() {
+            return Err(invalid(&errors));
+        }
+        for _ in 0..ATTEMPTS {
+            let known = self.directory().context_named(cx.workspace, &parsed.name);
+            let (text, version) = versioned(text, &parsed, known.as_ref())?;
+            let id = known.as_ref().map_or_else(|| ContextId(cx.id("context")), |k| k.id);
+            let version = saved(&parsed, text, version, &catalog);
+            let command = Save { id, version: version.clone() };
+            match self.executor().execute(&id, &command, cx).await {
+                Ok(done) => {
+                    self.seen(done.position).await;
+                    let kept = Kept { id, version, warnings, made: known.is_none() };
+                    return Ok(Done { reply: kept, position: done.position, wrote: done.wrote });
+                }
+                // Someone else saved a version, or the first one, a moment ago.
+                Err(
+                    Error::NameTaken(_)
+                    | Error::Refused(context::Error::VersionTaken(_) | context::Error::Deleted),
+                ) => self.seen(self.executor().log().head().await?).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Problem::new(Code::Conflict, "Others save this context at the same time. Try again."))
+    }
+
+    /// Deletes a context; one in use only where that is `forced`.
+    ///
+    /// # Errors
+    /// `context_in_use` with what uses it.
+    pub async fn delete_context(&self, cx: &Ctx, id: ContextId, forced: bool) -> Result<Done<()>, Problem> {
+        let uses = if forced { Vec::new() } else { self.directory().uses(cx.workspace, id) };
+        if !uses.is_empty() {
+            let detail = format!(
+                "{} saved queries and charts were made in this context. Delete it with force=true all the same: \
+                 they keep their SQL.",
+                uses.len()
+            );
+            return Err(uses.into_iter().take(100).fold(
+                Problem::new(Code::ContextInUse, detail),
+                |problem, (what, name)| problem.field(what, "uses_context", name),
+            ));
+        }
+        self.execute(&id, &Delete { id }, cx).await
+    }
+
+    /// The context of a name or an id, in its newest version or with `@1.2.0` behind it in that one.
+    ///
+    /// # Errors
+    /// `context_not_found`.
+    pub fn context(&self, workspace: WorkspaceId, wanted: &str) -> Result<Found, Problem> {
+        let look = |wanted: &str| match wanted.parse::<ContextId>() {
+            Ok(id) => self.directory().context(workspace, id).filter(|c| c.deleted_at.is_none()),
+            Err(_) => self.directory().context_named(workspace, wanted),
+        };
+        let found = look(wanted).map(|c| (c.newest.clone(), c)).or_else(|| {
+            let (name, version) = wanted.rsplit_once('@')?;
+            let context = look(name)?;
+            Some((context.versions.get(version)?.clone(), context))
+        });
+        let (version, context) = found.ok_or_else(|| {
+            let names = self.directory().context_names(workspace, 1_000);
+            let hint = weir_engine::near_hint(wanted, names.iter().map(String::as_str));
+            Problem::new(Code::ContextNotFound, format!("There is no context {wanted:?} in this workspace.{hint}"))
+                .field("context", "context_not_found", "There is no such context.")
+        })?;
+        let key = (workspace, version.sha256.clone());
+        let parsed = match self.0.contexts.get(&key) {
+            Some(parsed) => parsed,
+            None => {
+                let parsed = format::parse(&version.text).map_err(|findings| invalid(&findings))?;
+                let parsed = Arc::new(parsed);
+                self.0.contexts.insert(key, parsed.clone());
+                parsed
+            }
+        };
+        let within = Within { id: context.id, name: context.name, version: version.version.clone() };
+        Ok(Found { within, context: parsed })
+    }
+
+    /// SQL of a request for metrics by dimensions.
+    ///
+    /// # Errors
+    /// `invalid_context` with all that is wrong with the request or the parts that it needs.
+    pub fn compile(
+        &self,
+        workspace: WorkspaceId,
+        found: &Found,
+        request: &Request,
+    ) -> Result<String, Problem> {
+        let compiled = format::compile(&found.context, request, &self.catalog(workspace));
+        Ok(compiled.map_err(|findings| invalid(&findings))?.sql)
+    }
+
+    /// SQL in which every metric that a query names is spelled out.
+    ///
+    /// # Errors
+    /// As [`App::compile`].
+    pub fn expand(
+        &self,
+        workspace: WorkspaceId,
+        found: &Found,
+        sql: &str,
+        params: &Params,
+    ) -> Result<String, Problem> {
+        validate::sql("sql", sql)?;
+        format::expand(&found.context, sql, params, &self.catalog(workspace)).map_err(|findings| invalid(&findings))
+    }
+}
+
+/// What is wrong with a context, as a problem with all places.
+pub(crate) fn invalid(findings: &[Finding]) -> Problem {
+    let first = findings.iter().find(|f| f.is_error()).or(findings.first());
+    let detail = first.map_or_else(|| "The context cannot be used.".to_owned(), |f| f.detail.clone());
+    findings.iter().fold(Problem::new(Code::InvalidContext, detail), |problem, finding| {
+        problem.place(Place {
+            field: Some(finding.path.clone()).filter(|path| !path.is_empty()),
+            line: finding.line,
+            column: finding.column,
+            code: finding.code.as_str().into(),
+            detail: finding.detail.clone(),
+        })
+    })
+}
+
+/// The text and the version that it is to be saved under.
+fn versioned(
+    text: &str,
+    parsed: &format::Context,
+    known: Option<&directory::Context>,
+) -> Result<(String, String), Problem> {
+    let own = format::version(&parsed.version).map_err(|finding| invalid(&[finding]))?;
+    let Some(known) = known else { return Ok((text.to_owned(), own.to_string())) };
+    let with = |version: &_| {
+        format::with_version(text, version).unwrap_or_else(|| {
+            // It has no place for one.
+            format::markdown(&format::Context { version: version.to_string(), ..parsed.clone() })
+        })
+    };
+    let same = |version: &str, text: &str| known.versions.get(version).is_some_and(|v| *v.text == *text);
+    // What was saved under the next patch once is found there again.
+    if let Ok(newest) = format::version(&known.newest.version) {
+        let text = with(&newest);
+        if same(&known.newest.version, &text) {
+            return Ok((text, known.newest.version.clone()));
+        }
+    }
+    if same(&own.to_string(), text) || !known.versions.contains_key(&own.to_string()) {
+        return Ok((text.to_owned(), own.to_string()));
+    }
+    let mut next = own;
+    while known.versions.contains_key(&next.to_string()) {
+        next = format::bump_patch(&next);
+    }
+    Ok((with(&next), next.to_string()))
+}
+
+fn saved(parsed: &format::Context, text: String, version: String, catalog: &Catalog) -> Saved {
+    let found = parsed.datasets.iter().filter_map(|d| catalog.find(&d.dataset_id)?.id.parse().ok());
+    let mut seen = HashSet::new();
+    let sha256 = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    Saved {
+        name: parsed.name.clone(),
+        version,
+        status: parsed.status().as_str().to_owned(),
+        description: parsed.description.clone(),
+        text,
+        sha256,
+        datasets: found.filter(|id| seen.insert(*id)).collect(),
+        metrics: parsed.metrics.iter().map(|m| m.id.clone()).collect(),
+        relationships: u32::try_from(parsed.relationships.len()).unwrap_or(u32::MAX),
+    }
+}

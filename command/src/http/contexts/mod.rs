@@ -1,0 +1,97 @@
+//! Contexts: checked, saved, deleted, restored.
+
+mod delete;
+mod restore;
+mod save;
+mod validate;
+
+use actix_web::{HttpMessage, HttpRequest, web};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+use weir_engine::context::Finding;
+use weir_infra::http::{Code, Problem};
+
+/// The routes. Each guards its method, so that other methods of a path may be served elsewhere.
+pub fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/api/v1/contexts", web::post().to(save::save))
+        .route("/api/v1/contexts/validate", web::post().to(validate::validate))
+        .route("/api/v1/contexts/{id}", web::delete().to(delete::delete))
+        .route("/api/v1/contexts/{id}/restore", web::post().to(restore::restore));
+}
+
+/// The routes' part of the API's description.
+#[derive(Debug, OpenApi)]
+#[openapi(paths(save::save, validate::validate, delete::delete, restore::restore))]
+pub struct Documentation;
+
+/// A context that comes as JSON; `text/markdown` and `application/yaml` are the file itself.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ContextBody)]
+struct Body {
+    /// The file: YAML between lines `---` with Markdown behind it, bare YAML, or plain Markdown.
+    content: String,
+    /// The dataset, by name or id, that a plain text without one is about.
+    #[serde(default)]
+    dataset: Option<String>,
+    /// How far to look: `schema`, `semantic` or `full`; only for validation, `full` by default.
+    #[serde(default)]
+    level: Option<String>,
+    /// `weir`, or `osi` for a file in the Open Semantic Interchange form; found out by default.
+    #[serde(default)]
+    format: Option<String>,
+}
+
+impl Body {
+    /// Out of a request in whatever form.
+    fn read(req: &HttpRequest, bytes: &Bytes) -> Result<Self, Problem> {
+        let kind = req.content_type();
+        if kind.eq_ignore_ascii_case("application/json") {
+            return serde_json::from_slice(bytes).map_err(|e| {
+                let code = if e.is_data() { Code::InvalidBody } else { Code::MalformedJson };
+                Problem::new(code, format!("The body does not have the expected form: {e}."))
+            });
+        }
+        let texts =
+            ["", "text/markdown", "text/plain", "text/yaml", "application/yaml", "application/x-yaml", "text/x-yaml"];
+        if !texts.iter().any(|text| kind.eq_ignore_ascii_case(text)) {
+            let detail = "A context is text/markdown, application/yaml, or JSON with its `content`.";
+            return Err(Problem::new(Code::UnsupportedMediaType, detail));
+        }
+        let content = String::from_utf8(bytes.to_vec())
+            .map_err(|_| Problem::new(Code::InvalidBody, "The context is not UTF-8."))?;
+        Ok(Self { content, dataset: None, level: None, format: None })
+    }
+}
+
+/// Something wrong with a context.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ContextFinding)]
+struct FindingView {
+    /// A stable code, such as `COLUMN_NOT_FOUND`.
+    code: &'static str,
+    /// A sentence for people.
+    detail: String,
+    /// Where in the context, as in `metrics[2].expression`; empty for the whole.
+    path: String,
+    /// The line in the file, the first being 1, where it is known.
+    line: Option<u64>,
+    /// The character in that line, the first being 1.
+    column: Option<u64>,
+    /// What was probably meant, where a name was mistyped.
+    near: Option<String>,
+}
+
+impl From<&Finding> for FindingView {
+    fn from(f: &Finding) -> Self {
+        Self {
+            code: f.code.as_str(),
+            detail: f.detail.clone(),
+            path: f.path.clone(),
+            line: f.line,
+            column: f.column,
+            near: f.near.clone(),
+        }
+    }
+}
