@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod auth;
 mod common;
 pub mod datasets;
+pub mod me;
 pub mod queries;
 mod read;
 pub mod visualizations;
@@ -32,7 +33,8 @@ pub fn routes(cfg: &mut web::ServiceConfig, app: App, accounts: Accounts) {
         .configure(workspaces::routes)
         .configure(datasets::routes)
         .configure(queries::routes)
-        .configure(visualizations::routes);
+        .configure(visualizations::routes)
+        .configure(me::routes);
 }
 
 /// The description of these routes.
@@ -44,6 +46,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         datasets::Documentation::openapi(),
         queries::Documentation::openapi(),
         visualizations::Documentation::openapi(),
+        me::Documentation::openapi(),
     ] {
         document.merge(part);
     }

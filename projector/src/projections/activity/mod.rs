@@ -42,7 +42,7 @@ pub(crate) struct Delta {
 
 impl Projection for Activity {
     const NAME: &'static str = "activity";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
