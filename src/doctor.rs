@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 use weir_infra::{
     blob,
+    llm::{self, Model},
     log::{self, STREAM},
     nats, postgres,
     servers::{leftover, programs},
@@ -96,6 +97,7 @@ async fn examine(settings: &Settings) -> usize {
         None => program(&programs::POSTGRES, settings, &mut report),
     }
     report.result("blob store", blobs(settings));
+    language_model(settings, &mut report).await;
     let Limits { cache_bytes, result_cache_bytes, .. } = settings.limits;
     let megabytes = |bytes: u64| bytes >> 20;
     report.line(
@@ -276,6 +278,27 @@ async fn read_models(url: &str, head: Option<u64>, report: &mut Report) {
 
 fn bail_late<T>(shown: &str) -> anyhow::Result<T> {
     bail!("{shown}: not reachable in time")
+}
+
+/// Whether questions in plain language can be asked. The model itself is asked nothing, which would cost.
+async fn language_model(settings: &Settings, report: &mut Report) {
+    let part = "model";
+    let Some(config) = settings.model.clone() else {
+        let text = "none configured: questions are asked in SQL, or with keys of people's own; set model_name";
+        return report.line(State::Fine, part, text);
+    };
+    let config = llm::Config { timeout: ANSWER, ..config };
+    let made = llm::Client::new().context("model").and_then(|client| Ok(Model::new(&client, config)?));
+    let model = match made {
+        Ok(model) => model,
+        Err(error) => return report.line(State::Wrong, part, &format!("{error:#}")),
+    };
+    let shown = format!("{} at {}", model.name(), model.address());
+    match model.probe().await {
+        Ok(()) => report.line(State::Fine, part, &format!("{shown}: reachable")),
+        // Everything but questions works without it.
+        Err(error) => report.line(State::Degraded, part, &format!("{shown}: {error}")),
+    }
 }
 
 fn blobs(settings: &Settings) -> anyhow::Result<String> {

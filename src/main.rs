@@ -34,7 +34,8 @@ use settings::{Options, Settings};
 
 /// What is set like the other options, but not by a flag.
 const SECRETS: &str = "WEIR_SIGNING_KEY, or signing_key in the file, is the secret of at least 32 bytes that signs access \
-    tokens [default: generated into the data folder]. It is no flag: everyone on the machine can read those.";
+    tokens [default: generated into the data folder]. WEIR_MODEL_KEY, or model_key in the file, is the key of the language \
+    model's provider. They are no flags: everyone on the machine can read those.";
 
 /// A self-hosted analytics workspace whose every action is an event.
 #[derive(Parser)]
@@ -91,7 +92,8 @@ fn start() -> anyhow::Result<()> {
         return openapi::run();
     }
     let signing_key = settings::secret_in_environment("WEIR_SIGNING_KEY");
-    let options = Options { signing_key, ..cli.options };
+    let model_key = settings::secret_in_environment("WEIR_MODEL_KEY");
+    let options = Options { signing_key, model_key, ..cli.options };
     let mut settings = Settings::resolve(options, cli.config.as_deref())?;
     let serves = matches!(cli.role, Role::Up | Role::Command | Role::Projector | Role::QueryApi);
     if !serves && settings.telemetry.level == settings::LOG_LEVEL {

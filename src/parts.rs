@@ -6,8 +6,8 @@ use anyhow::Context;
 use chrono::Utc;
 use weir_command::{
     Directory,
-    accounts::{self, Accounts},
-    app::Executor,
+    accounts::{self, Accounts, model_key::ModelKeys},
+    app::{Executor, questions::Models},
     process::ingest,
 };
 use weir_engine::Engine;
@@ -16,6 +16,7 @@ use weir_infra::{
     auth::{Authenticator, Memberships, PostgresApiKeys, Revocations, SigningKey},
     blob::{self, Blobs},
     http::idempotency::{self, ReplyStore},
+    llm,
     log::{self, JetStreamLog},
     metrics::{self, prometheus::Registry},
     nats,
@@ -179,9 +180,21 @@ impl Parts {
             blobs: Arc::clone(&self.blobs),
             engine,
             directory,
+            models: self.models(settings)?,
         };
         let app = weir_command::App::new(adapters, command_config(settings), &self.registry)?;
         Ok(Arc::new(move |config| weir_command::routes(config, app.clone(), accounts.clone())))
+    }
+
+    /// Language models: the one that is configured, and those that people bring keys for.
+    fn models(&self, settings: &Settings) -> anyhow::Result<Models> {
+        let keys = ModelKeys::new(self.pool.clone(), &self.key);
+        let models = Models::new(llm::Client::new()?, settings.limits.model_time)
+            .with_keys(keys, settings.model_own_providers);
+        match settings.model.clone() {
+            Some(config) => models.with_house(config).context("the language model"),
+            None => Ok(models),
+        }
     }
 
     /// Keeps the read models up to date, as a task.
@@ -238,6 +251,9 @@ fn command_config(settings: &Settings) -> weir_command::Config {
         answer_bytes: limits.query_bytes,
         cache_bytes: limits.result_cache_bytes,
         kept_bytes: limits.kept_result_bytes,
+        concurrent_questions: limits.model_concurrency,
+        prompt_bytes: limits.model_prompt_bytes,
+        model_cache_bytes: limits.model_cache_bytes,
     }
 }
 

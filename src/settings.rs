@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Deserializer};
-use weir_infra::{auth::SigningKey, telemetry};
+use weir_infra::{auth::SigningKey, llm, telemetry};
 
 /// What libraries tell of their daily work is of no interest to an operator.
 pub(crate) const LOG_LEVEL: &str =
@@ -29,12 +29,19 @@ macro_rules! options {
             /// Secret of at least 32 bytes that signs access tokens [default: generated into the data folder]
             #[arg(skip)]
             pub(crate) signing_key: Option<Secret>,
+            /// Key of the language model's provider
+            #[arg(skip)]
+            pub(crate) model_key: Option<Secret>,
         }
 
         impl Options {
             /// These, and the others where these say nothing.
             fn or(self, others: Self) -> Self {
-                Self { $( $key: self.$key.or(others.$key), )* signing_key: self.signing_key.or(others.signing_key) }
+                Self {
+                    $( $key: self.$key.or(others.$key), )*
+                    signing_key: self.signing_key.or(others.signing_key),
+                    model_key: self.model_key.or(others.model_key),
+                }
             }
         }
     };
@@ -70,6 +77,24 @@ options! {
     trusted_proxies: Addresses = "WEIR_TRUSTED_PROXIES",
     /// How long running requests may take to finish when Weir stops [default: 10s]
     drain_time: Period = "WEIR_DRAIN_TIME",
+    /// Language model that answers questions in plain language, as its provider calls it, such as gpt-5-mini; without it
+    /// only people with keys of their own can ask
+    model_name: String = "WEIR_MODEL_NAME",
+    /// How the language model is spoken to: openai, as OpenAI, Azure, Ollama, vLLM and llama.cpp are, or anthropic
+    /// [default: openai]
+    model_dialect: ModelDialect = "WEIR_MODEL_DIALECT",
+    /// Where the language model is, such as http://127.0.0.1:11434/v1 [default: the provider whose dialect it is]
+    model_url: String = "WEIR_MODEL_URL",
+    /// Whether people may bring keys of their own for OpenAI and Anthropic: true or false [default: true]
+    model_own_providers: YesOrNo = "WEIR_MODEL_OWN_PROVIDERS",
+    /// Longest time that a language model may take for one answer [default: 60s]
+    model_time: Period = "WEIR_MODEL_TIME",
+    /// Questions of one workspace that are with a language model at the same time [default: 4]
+    model_concurrency: usize = "WEIR_MODEL_CONCURRENCY",
+    /// What a language model is told about the data, for each question [default: 48KiB]
+    model_prompt_bytes: Bytes = "WEIR_MODEL_PROMPT_BYTES",
+    /// Memory for what language models answered, which is kept for seven days [default: 16MiB]
+    model_cache_bytes: Bytes = "WEIR_MODEL_CACHE_BYTES",
     /// Largest upload, as sent [default: 10GiB]
     upload_bytes: Bytes = "WEIR_UPLOAD_BYTES",
     /// Largest text that an upload may hold once unpacked [default: 64GiB]
@@ -135,6 +160,10 @@ pub(crate) struct Settings {
     pub(crate) http_workers: usize,
     pub(crate) trusted_proxies: Option<Vec<IpAddr>>,
     pub(crate) drain_time: Duration,
+    /// The language model, where one is configured.
+    pub(crate) model: Option<llm::Config>,
+    /// Whether people may bring keys for providers outside.
+    pub(crate) model_own_providers: bool,
     pub(crate) limits: Limits,
     /// The file that was read.
     pub(crate) file: Option<PathBuf>,
@@ -174,6 +203,10 @@ pub(crate) struct Limits {
     pub(crate) api_keys: usize,
     pub(crate) login_attempts: u32,
     pub(crate) address_attempts: u32,
+    pub(crate) model_time: Duration,
+    pub(crate) model_concurrency: usize,
+    pub(crate) model_prompt_bytes: usize,
+    pub(crate) model_cache_bytes: u64,
 }
 
 impl Settings {
@@ -199,6 +232,14 @@ impl Settings {
         let mut bin_dirs: Vec<PathBuf> = options.bin_dir.into_iter().collect();
         bin_dirs.push(PathBuf::from(".weir/bin"));
         bin_dirs.extend(data_dir.parent().map(|parent| parent.join("bin")));
+        let model_time = options.model_time.map_or(Duration::from_secs(60), |period| period.0);
+        let model = model(
+            options.model_name,
+            options.model_dialect,
+            options.model_url,
+            options.model_key.as_ref(),
+            model_time,
+        )?;
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         let settings = Self {
             listen: Listen {
@@ -223,6 +264,8 @@ impl Settings {
             http_workers: options.http_workers.unwrap_or(processors),
             trusted_proxies: options.trusted_proxies.map(|addresses| addresses.0),
             drain_time: options.drain_time.map_or(Duration::from_secs(10), |period| period.0),
+            model,
+            model_own_providers: options.model_own_providers.is_none_or(|yes| yes.0),
             limits: Limits {
                 upload_bytes: options.upload_bytes.map_or(10 << 30, |bytes| bytes.0),
                 unpacked_bytes: options.unpacked_bytes.map_or(64 << 30, |bytes| bytes.0),
@@ -247,6 +290,10 @@ impl Settings {
                 api_keys: options.api_keys.unwrap_or(1000),
                 login_attempts: options.login_attempts.unwrap_or(10),
                 address_attempts: options.address_attempts.unwrap_or(100),
+                model_time,
+                model_concurrency: options.model_concurrency.unwrap_or(4),
+                model_prompt_bytes: in_memory(options.model_prompt_bytes, 48 << 10, "model_prompt_bytes")?,
+                model_cache_bytes: options.model_cache_bytes.map_or(16 << 20, |bytes| bytes.0),
             },
             data_dir,
             file,
@@ -260,6 +307,7 @@ impl Settings {
             ("query_concurrency", settings.limits.query_concurrency),
             ("csv_columns", settings.limits.csv_columns),
             ("ingest_parallel", settings.limits.ingest_parallel),
+            ("model_concurrency", settings.limits.model_concurrency),
         ] {
             if number == 0 {
                 bail!("{key}: must be at least 1");
@@ -319,7 +367,7 @@ fn described(text: &str, error: &toml::de::Error) -> String {
     let number = before.matches('\n').count();
     let key = text.lines().nth(number).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
     match key {
-        Some(key @ ("signing_key" | "nats_url" | "database_url")) => {
+        Some(key @ ("signing_key" | "nats_url" | "database_url" | "model_key" | "model_url")) => {
             format!("line {}: {key} has no sense, or the lines around it do not", number + 1)
         }
         Some(key) => format!("line {}: {key}: {}", number + 1, error.message()),
@@ -330,6 +378,43 @@ fn described(text: &str, error: &toml::de::Error) -> String {
 /// A secret that the environment holds.
 pub(crate) fn secret_in_environment(name: &str) -> Option<Secret> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(Secret)
+}
+
+/// The language model that is configured, if one is.
+///
+/// # Errors
+/// With the key that is missing or wrong.
+fn model(
+    name: Option<String>,
+    dialect: Option<ModelDialect>,
+    url: Option<String>,
+    key: Option<&Secret>,
+    timeout: Duration,
+) -> anyhow::Result<Option<llm::Config>> {
+    // A variable that is set to nothing is not set.
+    let set = |text: &String| !text.trim().is_empty();
+    let (name, url) = (name.filter(set), url.filter(set));
+    let Some(model) = name else {
+        if url.is_some() || key.is_some() || dialect.is_some() {
+            bail!("model_name: is missing; a language model needs one (WEIR_MODEL_NAME)");
+        }
+        return Ok(None);
+    };
+    let dialect = dialect.map_or(llm::Dialect::OpenAi, |dialect| dialect.0);
+    if url.is_none() && key.is_none() {
+        bail!(
+            "model_key: is missing; {} wants one (WEIR_MODEL_KEY), or set model_url for a model elsewhere",
+            dialect.public_url()
+        );
+    }
+    let key = key.map(|secret| llm::Key::new(&secret.0)).transpose().context("model_key")?;
+    let base_url = url.unwrap_or_else(|| dialect.public_url().to_owned());
+    let config = llm::Config { dialect, base_url, key, model, timeout };
+    config.check().map_err(|e| match e {
+        llm::ConfigError::Model => anyhow::anyhow!("model_name: {e}"),
+        llm::ConfigError::Address | llm::ConfigError::Secret => anyhow::anyhow!("model_url: {e}"),
+    })?;
+    Ok(Some(config))
 }
 
 fn in_memory(bytes: Option<Bytes>, default: usize, key: &str) -> anyhow::Result<usize> {
@@ -432,6 +517,28 @@ impl FromStr for LogFormat {
     }
 }
 
+/// How a language model is spoken to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ModelDialect(llm::Dialect);
+
+impl FromStr for ModelDialect {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
+/// `true` or `false`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct YesOrNo(bool);
+
+impl FromStr for YesOrNo {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| format!("`{text}` is neither true nor false"))
+    }
+}
+
 /// In the file a size or time is text, and a size may be a plain number.
 macro_rules! deserialize_from_text {
     ($($kind:ty),*) => {$(
@@ -439,8 +546,9 @@ macro_rules! deserialize_from_text {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 #[derive(Deserialize)]
                 #[serde(untagged)]
-                enum Given { Number(u64), Text(String) }
+                enum Given { Flag(bool), Number(u64), Text(String) }
                 let text = match Given::deserialize(deserializer)? {
+                    Given::Flag(flag) => flag.to_string(),
                     Given::Number(number) => number.to_string(),
                     Given::Text(text) => text,
                 };
@@ -449,7 +557,7 @@ macro_rules! deserialize_from_text {
         }
     )*};
 }
-deserialize_from_text!(Bytes, Period, Addresses, LogFormat);
+deserialize_from_text!(Bytes, Period, Addresses, LogFormat, ModelDialect, YesOrNo);
 
 /// An address, or several with commas between, with passwords and tokens masked, for people to read.
 pub(crate) fn masked(urls: &str) -> String {
@@ -503,6 +611,13 @@ mod tests {
             ("query_concurrency = 0", "query_concurrency"),
             ("log_format = \"xml\"", "log_format"),
             ("trusted_proxies = \"10.0.0.1, here\"", "trusted_proxies"),
+            ("model_url = \"http://127.0.0.1:11434/v1\"", "model_name"),
+            ("model_name = \"m\"", "model_key"),
+            ("model_name = \"m\"\nmodel_url = \"ollama\"", "model_url"),
+            ("model_name = \"m\"\nmodel_dialect = \"latin\"", "model_dialect"),
+            ("model_name = \"m\"\nmodel_key = \"x y\"", "model_key"),
+            ("model_own_providers = \"perhaps\"", "model_own_providers"),
+            ("model_concurrency = 0", "model_concurrency"),
         ] {
             let file = file(text);
             let error = Settings::resolve(Options::default(), Some(file.path())).unwrap_err();
@@ -519,12 +634,15 @@ mod tests {
             "database_url = [\"postgresql://u:hunter2@h/x\"]",
             "nats_url = { user = \"hunter2\" }",
             "signing_key = \"hunter2\"\nsigning_key = \"hunter2\"",
+            "model_key = [\"hunter2\"]",
+            "model_name = \"m\"\nmodel_key = \"hunter2 and more\"",
+            "model_name = \"m\"\nmodel_url = \"https://u:hunter2@h/v1\"",
         ] {
             let file = file(text);
             let error = Settings::resolve(Options::default(), Some(file.path())).unwrap_err();
             let said = format!("{error:#} {error:?}");
             assert!(!said.contains("hunter2") && !said.contains("12345"), "{said}");
-            assert!(said.contains("signing_key") || said.contains("_url"), "{said}");
+            assert!(["signing_key", "_url", "model_key"].iter().any(|key| said.contains(key)), "{said}");
         }
     }
 
@@ -534,7 +652,25 @@ mod tests {
         let command = Options::augment_args(clap::Command::new("weir"));
         let flags: Vec<_> = command.get_arguments().map(|a| a.get_id().as_str().to_owned()).collect();
         assert!(flags.iter().any(|flag| flag == "listen"));
-        assert!(!flags.iter().any(|flag| flag == "signing_key"), "{flags:?}");
+        assert!(!flags.iter().any(|flag| flag == "signing_key" || flag == "model_key"), "{flags:?}");
+    }
+
+    #[test]
+    fn a_language_model_is_configured_by_its_name() {
+        let model = |text: &str| Settings::resolve(Options::default(), Some(file(text).path())).unwrap().model;
+        assert!(model("").is_none() && model("model_name = \"\"\nmodel_url = \"\"").is_none());
+        let local = model("model_name = \"qwen3\"\nmodel_url = \"http://127.0.0.1:11434/v1\"\nmodel_time = \"2m\"");
+        let local = local.unwrap();
+        assert_eq!((local.model.as_str(), local.timeout), ("qwen3", Duration::from_secs(120)));
+        assert!(local.key.is_none());
+        let text = "model_name = \"c\"\nmodel_dialect = \"anthropic\"\nmodel_key = \"sk-ant-1234567\"";
+        let public = model(text).unwrap();
+        assert_eq!(public.base_url, "https://api.anthropic.com");
+        assert!(!format!("{public:?}").contains("sk-ant"));
+        let own = |text: &str| {
+            Settings::resolve(Options::default(), Some(file(text).path())).unwrap().model_own_providers
+        };
+        assert!(own("") && !own("model_own_providers = false"));
     }
 
     #[test]

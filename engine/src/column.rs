@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Schema};
 use serde::{Deserialize, Serialize};
 
 /// A column of a table or of an answer.
@@ -26,6 +26,17 @@ impl Column {
     pub fn new(name: impl Into<String>, data_type: impl Into<String>) -> Self {
         Self { name: name.into(), data_type: data_type.into(), nullable: false, missing: BTreeMap::new() }
     }
+}
+
+/// The columns of an answer with that schema.
+pub(crate) fn of(schema: &Schema) -> Vec<Column> {
+    let fields = schema.fields().iter();
+    fields
+        .map(|f| Column {
+            nullable: f.is_nullable(),
+            ..Column::new(f.name().as_str(), type_name(f.data_type()))
+        })
+        .collect()
 }
 
 /// The name that a type goes by outside of the engine.

@@ -11,6 +11,7 @@ mod answer;
 pub mod chart;
 mod column;
 pub mod csv;
+pub mod naming;
 mod near;
 mod runtime;
 mod spill;

@@ -77,6 +77,12 @@ pub struct Executed {
     /// The answer's key in the blob store, where it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
+    /// The question that the SQL was written for, where a language model wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// That model, as its provider calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 /// A query was not answered.
@@ -94,6 +100,12 @@ pub struct Failed {
     pub detail: String,
     /// Time from the request to the failure, in milliseconds.
     pub elapsed_ms: f64,
+    /// The question that the SQL was written for, where a language model wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// That model, as its provider calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 /// Someone gave a pattern a name, with the SQL that the name stands for.

@@ -11,6 +11,8 @@ events! {
         Created = "weir.workspace.created.v1",
         /// It got another name.
         Renamed = "weir.workspace.renamed.v1",
+        /// Its owner decided whether language models may see its rows.
+        RowsShared = "weir.workspace.rows_shared.v1",
     }
 }
 
@@ -30,6 +32,14 @@ pub struct Created {
 pub struct Renamed {
     /// The new name.
     pub name: String,
+}
+
+/// Whether language models may see rows of the workspace's datasets, from now on. Before the first of
+/// these they may not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowsShared {
+    /// Whether they may.
+    pub shared: bool,
 }
 
 impl From<Event> for crate::Event {

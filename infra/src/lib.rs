@@ -2,6 +2,7 @@
 //!
 //! - [`log`]: the event log on NATS JetStream. [`postgres`]: pool and migrations. [`blob`]: files.
 //! - [`servers`]: nats-server and PostgreSQL as child processes. [`testing`]: the same for tests.
+//! - [`llm`]: language models. [`seal`]: encryption of what is kept.
 //! - [`http`], [`auth`]: problem+json, extractors, idempotency, tokens.
 //! - [`telemetry`], [`metrics`], [`latency`]: what an operator sees.
 //!
@@ -14,10 +15,12 @@ pub mod auth;
 pub mod blob;
 pub mod http;
 pub mod latency;
+pub mod llm;
 pub mod log;
 pub mod metrics;
 pub mod nats;
 pub mod postgres;
+pub mod seal;
 pub mod servers;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]

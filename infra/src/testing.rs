@@ -1,7 +1,12 @@
-//! Real servers for tests: a private nats-server each, a database each on one shared PostgreSQL.
+//! Real servers for tests: a private nats-server each, a database each on one shared PostgreSQL,
+//! a language model that says what it is told to.
 //!
 //! `make test` prepares both. To run tests by hand: `. <(scripts/test-postgres start)`, and
 //! `scripts/test-postgres stop "$WEIR_TEST_POSTGRES_DIR"` at the end.
+
+mod fake_model;
+
+pub use fake_model::{FakeModel, Heard, Say};
 
 use std::{
     path::{Path, PathBuf},

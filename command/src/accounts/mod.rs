@@ -1,7 +1,8 @@
 //! Accounts: people, how they prove who they are, their workspaces, and what acts in their name.
 //!
 //! - [`register`], [`login`], [`session`]: how one gets tokens, refreshes and loses them.
-//! - [`api_key`]: what programs hold. [`workspace`], [`member`]: who is where, as events.
+//! - [`api_key`]: what programs hold. [`model_key`]: keys for language models.
+//! - [`workspace`], [`member`]: who is where, as events.
 //! - [`Email`], [`Password`]: what people type in, once it was checked.
 //! - [`Workspaces`]: what is needed of the directory, which is a fold of the stream.
 //!
@@ -18,6 +19,7 @@ mod attempts;
 mod email;
 pub mod login;
 pub mod member;
+pub mod model_key;
 mod password;
 pub mod register;
 pub mod session;

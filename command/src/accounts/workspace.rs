@@ -1,4 +1,4 @@
-//! Making and renaming workspaces.
+//! Making and changing workspaces.
 
 use weir_events::{Actor, Position, UserId, WorkspaceId};
 use weir_infra::{
@@ -9,7 +9,7 @@ use weir_infra::{
 use super::Accounts;
 use crate::{
     app::{context, context_of},
-    domain::workspace::{Create, Error, Rename, Workspace},
+    domain::workspace::{Change, Changed, Create, Error, Workspace},
 };
 
 impl From<Error> for Problem {
@@ -43,19 +43,18 @@ impl Accounts {
         Ok((id, done.reply, position))
     }
 
-    /// Gives the caller's workspace another name.
+    /// Changes the caller's workspace.
     ///
     /// # Errors
     /// 422 for a bad name, 503 where the log is away.
-    pub async fn rename_workspace<R>(
+    pub async fn change_workspace<R>(
         &self,
         caller: &Caller<R>,
-        name: &str,
+        change: &Change,
         request: &RequestContext,
-    ) -> Result<(String, Position), Problem> {
+    ) -> Result<(Changed, Position), Problem> {
         let cx = context(caller, request);
-        let rename = Rename { name: name.to_owned() };
-        let done = self.0.executor.execute::<Workspace, _>(&caller.workspace, &rename, &cx).await?;
+        let done = self.0.executor.execute::<Workspace, _>(&caller.workspace, change, &cx).await?;
         let position = self.position(&done).await?;
         Ok((done.reply, position))
     }

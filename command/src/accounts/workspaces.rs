@@ -20,6 +20,8 @@ pub struct Workspace {
     pub personal: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// Whether language models may see its rows.
+    pub rows_shared: bool,
 }
 
 /// Someone in a workspace.

@@ -52,6 +52,11 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// SQL for all rows of a table.
+pub(super) fn all_of(table: &str) -> String {
+    format!("SELECT * FROM {}", quoted(table))
+}
+
 impl App {
     /// Checks what a chart is to draw: the SQL fits the workspace's datasets, the short form its
     /// columns, the specification Vega-Lite.
@@ -87,8 +92,7 @@ impl App {
         Ok(Content { sql, query_id: query_id(&statement), run_id, context, spec, chart })
     }
 
-    /// The columns of an answer, found out by planning where the statement can be wrapped, else by
-    /// asking for one row.
+    /// The columns of an answer, found out by planning.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -97,13 +101,19 @@ impl App {
         workspace: WorkspaceId,
         statement: &Statement,
     ) -> Result<Vec<Column>, Failure> {
-        let wrapped = format!("SELECT * FROM (\n{}\n) AS planned LIMIT 0", inner(statement));
-        if let Ok(plan) = sql::parse(&wrapped)
-            && let Ok(ran) = self.answer(workspace, &plan, 1).await
-        {
-            return Ok(ran.kept.answer.columns());
-        }
-        Ok(self.answer(workspace, statement, 1).await?.kept.answer.columns())
+        self.check(workspace, statement).await
+    }
+
+    /// The same for SQL that stands in a field.
+    pub(super) async fn columns_of(
+        &self,
+        field: &'static str,
+        workspace: WorkspaceId,
+        sql: &str,
+    ) -> Result<Vec<Column>, Problem> {
+        let sql = validate::sql(field, sql)?;
+        let statement = sql::parse(&sql).map_err(|e| Failure::from(e).problem(field))?;
+        self.columns(workspace, &statement).await.map_err(|e| e.problem(field))
     }
 
     /// Charts that suit a dataset.
@@ -115,6 +125,15 @@ impl App {
         workspace: WorkspaceId,
         id: DatasetId,
     ) -> Result<Vec<Suggestion>, Problem> {
+        let sql = self.all_of_dataset(workspace, id)?;
+        self.suggest("dataset_id", workspace, &sql).await
+    }
+
+    /// SQL for all rows of a dataset.
+    ///
+    /// # Errors
+    /// When there is no such dataset that can be read.
+    pub fn all_of_dataset(&self, workspace: WorkspaceId, id: DatasetId) -> Result<String, Problem> {
         let dataset = self.directory().dataset(workspace, id).filter(|d| d.deleted_at.is_none());
         let dataset = dataset.ok_or_else(|| {
             Problem::new(Code::DatasetNotFound, "There is no such dataset in this workspace.")
@@ -122,8 +141,7 @@ impl App {
         if dataset.ready.is_none() {
             return Err(not_readable(&dataset));
         }
-        let sql = format!("SELECT * FROM {}", quoted(&dataset.name));
-        self.suggest("dataset_id", workspace, &sql).await
+        Ok(all_of(&dataset.name))
     }
 
     /// Charts that suit the answer to SQL.
@@ -226,7 +244,7 @@ fn specified(short: Value, columns: &[Column]) -> Result<(Value, Value), Problem
     bounded("chart", &short)?;
     let fields: Map<String, Value> =
         serde_json::from_value(short).map_err(|e| bad_chart("chart", "wrong_type", &e))?;
-    const KNOWN: [&str; 7] = ["type", "x", "y", "color", "size", "aggregation", "title"];
+    const KNOWN: [&str; 8] = ["type", "x", "y", "color", "size", "aggregation", "limit", "title"];
     if let Some(other) = fields.keys().find(|k| !KNOWN.contains(&k.as_str())) {
         let detail = format!("A chart has no field {other:?}; it has {}.", KNOWN.join(", "));
         return Err(Problem::new(Code::InvalidChart, detail.clone()).field(

@@ -1,13 +1,19 @@
 //! Contexts: checked and saved under a version, found again, and turned into SQL.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use sha2::{Digest, Sha256};
-use weir_engine::context::{self as format, Catalog, Entry, Finding, Level, Params, Request};
+use weir_engine::{
+    context::{self as format, Catalog, Entry, Finding, Level, Params, Request},
+    sql,
+};
 use weir_events::{ContextId, WorkspaceId, context::Saved, query::Within};
 use weir_infra::http::{Code, Place, Problem};
 
-use super::{App, Done, Error};
+use super::{
+    App, Done, Error,
+    queries::{FailedRun, Origin, Run},
+};
 use crate::{
     directory::{self, Dataset},
     domain::{
@@ -22,6 +28,9 @@ pub const MAX_BYTES: usize = 256 << 10;
 
 /// Datasets that a context is held against, at most.
 const DATASETS: usize = 10_000;
+
+/// Rules that are checked with an answer, at most.
+const RULES: usize = 50;
 
 /// How often another version is tried where someone else was first.
 const ATTEMPTS: usize = 5;
@@ -43,6 +52,44 @@ pub struct Found {
     pub within: Within,
     /// What it says.
     pub context: Arc<format::Context>,
+}
+
+/// What is asked in a context.
+pub enum In {
+    /// SQL that may name metrics, with values for parameters.
+    Sql(String, Params),
+    /// Metrics by dimensions.
+    Request(Request),
+}
+
+/// An answer in a context.
+#[derive(Debug)]
+pub struct AnsweredIn {
+    /// The run.
+    pub run: Run,
+    /// The SQL that followed.
+    pub sql: String,
+    /// The context.
+    pub within: Within,
+    /// What its rules say of the datasets that were read.
+    pub rules: Vec<Checked>,
+}
+
+/// What a rule says of the rows that there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The rule.
+    pub id: String,
+    /// What it is called.
+    pub name: Option<String>,
+    /// `validation` or `quality`.
+    pub rule_type: &'static str,
+    /// `error`, `warning` or `info`.
+    pub severity: &'static str,
+    /// The context's words for rows that break it.
+    pub message: Option<String>,
+    /// The rows that break it, and all rows; `None` where they could not be counted.
+    pub counts: Option<(u64, u64)>,
 }
 
 /// A context that was saved.
@@ -190,33 +237,71 @@ impl App {
         Ok(Found { within, context: parsed })
     }
 
-    /// SQL of a request for metrics by dimensions.
+    /// Answers what is asked in a context, and says how many rows break its rules.
     ///
     /// # Errors
-    /// `invalid_context` with all that is wrong with the request or the parts that it needs.
-    pub fn compile(
+    /// `invalid_context` with all that is wrong with the request or with the parts that it needs; then as
+    /// for SQL.
+    pub async fn ask_in(
         &self,
-        workspace: WorkspaceId,
-        found: &Found,
-        request: &Request,
-    ) -> Result<String, Problem> {
-        let compiled = format::compile(&found.context, request, &self.catalog(workspace));
-        Ok(compiled.map_err(|findings| invalid(&findings))?.sql)
+        cx: &Ctx,
+        wanted: &str,
+        asked: In,
+        limit: Option<u64>,
+    ) -> Result<AnsweredIn, FailedRun> {
+        let started = Instant::now();
+        let Found { within, context } = self.context(cx.workspace, wanted)?;
+        let catalog = self.catalog(cx.workspace);
+        let (parsed, known) = (context.clone(), catalog.clone());
+        // Reading and planning a large one takes a while.
+        let sql = tokio::task::spawn_blocking(move || match asked {
+            In::Sql(sql, params) => {
+                validate::sql("sql", &sql)?;
+                format::expand(&parsed, &sql, &params, &known).map_err(|f| invalid(&f))
+            }
+            In::Request(request) => {
+                format::compile(&parsed, &request, &known).map(|c| c.sql).map_err(|f| invalid(&f))
+            }
+        });
+        let sql = sql.await.map_err(Problem::internal)??;
+        let origin = Origin { context: Some(within.clone()), ..Origin::default() };
+        let run = Box::pin(self.ask_for(cx, &sql, limit, started, origin)).await;
+        let run = run.map_err(|failed| FailedRun { problem: failed.problem.sql(&sql), ..failed })?;
+        let rules = self.check_rules(cx.workspace, &context, &catalog, &run).await;
+        Ok(AnsweredIn { run, sql, within, rules })
     }
 
-    /// SQL in which every metric that a query names is spelled out.
-    ///
-    /// # Errors
-    /// As [`App::compile`].
-    pub fn expand(
+    /// Counts the rows that break the rules of validation and quality over the datasets that a run read.
+    /// The counts are cached like any other result.
+    async fn check_rules(
         &self,
         workspace: WorkspaceId,
-        found: &Found,
-        sql: &str,
-        params: &Params,
-    ) -> Result<String, Problem> {
-        validate::sql("sql", sql)?;
-        format::expand(&found.context, sql, params, &self.catalog(workspace)).map_err(|findings| invalid(&findings))
+        context: &format::Context,
+        catalog: &Catalog,
+        run: &Run,
+    ) -> Vec<Checked> {
+        let read: HashSet<String> = run.ran.sources.iter().map(|s| s.id.to_string()).collect();
+        let concern = |rule: &format::RuleCheck| rule.datasets.iter().all(|id| read.contains(id));
+        let mut checked = Vec::new();
+        for rule in format::rules(context, catalog).into_iter().filter(concern).take(RULES) {
+            let counts = match sql::parse(&rule.sql) {
+                Ok(statement) => self.answer(workspace, &statement, 1).await.ok().and_then(|ran| {
+                    let rows = ran.kept.answer.to_json_rows().ok()?;
+                    let count = |at: usize| rows.first()?.get(at)?.as_u64();
+                    Some((count(0)?, count(1)?))
+                }),
+                Err(_) => None,
+            };
+            checked.push(Checked {
+                id: rule.id,
+                name: rule.name,
+                rule_type: rule.rule_type.as_str(),
+                severity: rule.severity.as_str(),
+                message: rule.message,
+                counts,
+            });
+        }
+        checked
     }
 }
 

@@ -2,14 +2,17 @@
 //! domain.
 //!
 //! - [`Executor`]: load, decide, append. [`queries`]: SQL with its cache, limits and receipts.
+//! - [`questions`]: the same in plain language, and charts from words.
 //! - `saved`: names for queries. [`uploads`]: a body becomes a blob. [`charts`]: short forms, specifications, suggestions.
 //!
 //! [`App`] holds the adapters. Only the binary makes one: [`App::new`].
 
 pub mod charts;
+pub mod contexts;
 mod executor;
 mod problem;
 pub mod queries;
+pub mod questions;
 mod saved;
 pub mod uploads;
 
@@ -48,6 +51,15 @@ weir_infra::metrics! {
         pub query_seconds: HistogramVec["tier"],
         /// Lookups of results, by outcome: `hit`, `miss` or `uncacheable`.
         pub result_cache_total: IntCounterVec["outcome"],
+        /// Calls of language models, by outcome: `ok`, `timeout`, `limited`, `refused`, `malformed` or
+        /// `unreachable`.
+        pub model_calls_total: IntCounterVec["outcome"],
+        /// Time that a language model took for one call.
+        pub model_seconds: Histogram,
+        /// Tokens of language models, by direction: `read` or `written`.
+        pub model_tokens_total: IntCounterVec["direction"],
+        /// Lookups of what language models answered, by outcome: `hit` or `miss`.
+        pub model_cache_total: IntCounterVec["outcome"],
     }
 }
 
@@ -61,6 +73,8 @@ pub struct Adapters {
     pub engine: Engine,
     /// Started on the same log.
     pub directory: Directory,
+    /// Language models.
+    pub models: questions::Models,
 }
 
 /// Limits of the command side, each with its default.
@@ -87,6 +101,12 @@ pub struct Config {
     /// Answers up to this size in memory are kept in the blob store, so that they can be had again
     /// by their run, in bytes. 8 MiB; 0 keeps none.
     pub kept_bytes: u64,
+    /// Questions of one workspace that are with a language model at once. 4.
+    pub concurrent_questions: usize,
+    /// What a language model is told about the data, in bytes. 48 KiB.
+    pub prompt_bytes: usize,
+    /// Memory for what language models answered, in bytes. 16 MiB.
+    pub model_cache_bytes: u64,
 }
 
 impl Default for Config {
@@ -102,6 +122,9 @@ impl Default for Config {
             answer_bytes: 64 << 20,
             cache_bytes: 256 << 20,
             kept_bytes: 8 << 20,
+            concurrent_questions: 4,
+            prompt_bytes: 48 << 10,
+            model_cache_bytes: 16 << 20,
         }
     }
 }
@@ -119,6 +142,7 @@ struct Inner {
     metrics: Metrics,
     cache: queries::Cache,
     turns: queries::Turns,
+    questions: questions::Parts,
 }
 
 impl fmt::Debug for App {
@@ -143,6 +167,11 @@ impl App {
             directory: adapters.directory,
             cache: queries::cache(config.cache_bytes),
             turns: queries::Turns::new(config.concurrent_queries),
+            questions: questions::Parts {
+                models: adapters.models,
+                answers: questions::cache::Answers::in_memory(config.model_cache_bytes),
+                turns: queries::Turns::new(config.concurrent_questions),
+            },
             config,
             metrics,
         })))

@@ -15,12 +15,12 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 use weir_engine::{
-    Answer, ENGINE,
+    Answer, Column, ENGINE,
     sql::{self, Limits, SqlError, Statement, Table},
 };
 use weir_events::{
     AppendError, Commit, Event, EventLog, NewEvent, Position, QueryId, RunId, Subject, WorkspaceId,
-    query::{self, Executed, Failed, Source},
+    query::{self, Executed, Failed, Source, Within},
 };
 use weir_infra::http::{Code, Problem};
 
@@ -139,6 +139,25 @@ impl From<Problem> for FailedRun {
     }
 }
 
+/// Where SQL comes from that was not asked as it is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origin {
+    /// The question in plain language, and the model that wrote the SQL for it.
+    pub(super) question: Option<(String, String)>,
+    /// The context that says what its metrics are.
+    pub(super) context: Option<Within>,
+}
+
+impl Origin {
+    fn question(&self) -> Option<String> {
+        self.question.as_ref().map(|(question, _)| question.clone())
+    }
+
+    fn model(&self) -> Option<String> {
+        self.question.as_ref().map(|(_, model)| model.clone())
+    }
+}
+
 /// The id of a pattern.
 pub fn query_id(statement: &Statement) -> QueryId {
     QueryId(uuid::Builder::from_custom_bytes(statement.pattern_hash).into_uuid())
@@ -173,7 +192,18 @@ impl App {
     /// # Errors
     /// See [`FailedRun`].
     pub async fn ask(&self, cx: &Ctx, sql: &str, limit: Option<u64>) -> Result<Run, FailedRun> {
-        let started = Instant::now();
+        self.ask_for(cx, sql, limit, Instant::now(), Origin::default()).await
+    }
+
+    /// The same for SQL that was written for a question, which was asked at `started`.
+    pub(super) async fn ask_for(
+        &self,
+        cx: &Ctx,
+        sql: &str,
+        limit: Option<u64>,
+        started: Instant,
+        origin: Origin,
+    ) -> Result<Run, FailedRun> {
         let sql = validate::sql("sql", sql).map_err(Problem::from)?;
         let rows = self.rows(limit)?;
         let statement = sql::parse(&sql);
@@ -189,7 +219,7 @@ impl App {
         };
         let (app, cx, id) = (self.clone(), cx.clone(), RunId(Uuid::now_v7()));
         let workspace = cx.workspace;
-        let mut receipt = Receipt { app, cx, id, query_id, sql, pattern, rows, started, open: true };
+        let mut receipt = Receipt { app, cx, id, query_id, sql, pattern, rows, started, origin, open: true };
         let ran = match statement {
             Ok(statement) => self.run(workspace, &statement, rows).await,
             Err(e) => Err(e.into()),
@@ -218,6 +248,42 @@ impl App {
                 Err(FailedRun { problem, written: Some((id, position)) })
             }
         }
+    }
+
+    /// Writes a question down for which no SQL was found that can be run, with what was tried last.
+    pub(super) async fn write_unanswered(
+        &self,
+        cx: &Ctx,
+        sql: String,
+        origin: Origin,
+        started: Instant,
+        problem: Problem,
+    ) -> FailedRun {
+        let statement = sql::parse(&sql).ok();
+        let (query_id, pattern) = match &statement {
+            Some(s) => (query_id(s), s.pattern.clone()),
+            None => (UNPARSED.0, UNPARSED.1.to_owned()),
+        };
+        // What is too long to be read is too long to be written down.
+        let sql = if sql.len() > sql::MAX_BYTES { String::new() } else { sql };
+        let (app, cx, id) = (self.clone(), cx.clone(), RunId(Uuid::now_v7()));
+        let receipt = Receipt { app, cx, id, query_id, sql, pattern, rows: 0, started, origin, open: true };
+        self.0.metrics.queries_total.with_label_values(&[problem.code().as_str()]).inc();
+        match receipt.failed(problem.code().as_str(), problem.detail()).await {
+            Ok(position) => FailedRun { problem, written: Some((id, position)) },
+            Err(away) => away.into(),
+        }
+    }
+
+    /// Plans SQL without running it, and tells the columns that its answer would have.
+    pub(super) async fn check(
+        &self,
+        workspace: WorkspaceId,
+        statement: &Statement,
+    ) -> Result<Vec<Column>, Failure> {
+        let Resolved { tables, .. } = self.resolve(workspace, statement)?;
+        let turn = self.0.turns.take(workspace, self.config().query_wait).await?;
+        Ok(self.engine().check(statement, &tables, &self.limits(), turn).await?)
     }
 
     /// Answers SQL without a receipt: for charts and for looking at what columns there are.
@@ -389,7 +455,11 @@ impl Turns {
         Self { each: each.max(1), of: Mutex::default() }
     }
 
-    async fn take(&self, workspace: WorkspaceId, wait: Duration) -> Result<OwnedSemaphorePermit, Failure> {
+    pub(super) async fn take(
+        &self,
+        workspace: WorkspaceId,
+        wait: Duration,
+    ) -> Result<OwnedSemaphorePermit, Failure> {
         let semaphore = {
             let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
             // A workspace that nobody asks in at the moment needs no semaphore.
@@ -415,6 +485,7 @@ struct Receipt {
     pattern: String,
     rows: usize,
     started: Instant,
+    origin: Origin,
     open: bool,
 }
 
@@ -458,6 +529,9 @@ impl Receipt {
             cache_tier: ran.tier,
             result_hash: answer.hash.clone(),
             result: None,
+            question: self.origin.question(),
+            model: self.origin.model(),
+            context: self.origin.context.clone(),
         };
         if !self.app.keeps(answer) {
             return Ok(self.write(executed).await?);
@@ -506,7 +580,10 @@ impl Receipt {
     fn dedup(&self) -> Option<String> {
         let key = self.cx.dedup.as_ref()?;
         let mut hash = Sha256::new();
-        for part in [key.as_bytes(), &(self.rows as u64).to_be_bytes(), self.sql.as_bytes()] {
+        let question = self.origin.question().unwrap_or_default();
+        for part in
+            [key.as_bytes(), &(self.rows as u64).to_be_bytes(), self.sql.as_bytes(), question.as_bytes()]
+        {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
@@ -528,6 +605,8 @@ impl Receipt {
             code: code.to_owned(),
             detail: detail.to_owned(),
             elapsed_ms: self.elapsed_ms(),
+            question: self.origin.question(),
+            model: self.origin.model(),
         }
     }
 

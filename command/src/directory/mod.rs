@@ -14,6 +14,7 @@ mod model;
 mod recent;
 
 use std::{
+    cmp::Reverse,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -34,7 +35,7 @@ use weir_events::{
 };
 use weir_infra::{auth::Memberships, http::Problem};
 
-pub use model::{Context, ContextVersion, Dataset, Query, Ready, Status, Visualization};
+pub use model::{Approved, Context, ContextVersion, Dataset, Query, Ready, Status, Visualization};
 pub use recent::Run;
 
 use crate::{
@@ -274,6 +275,41 @@ impl Directory {
         found.unwrap_or_default()
     }
 
+    /// The datasets that can be queried and fit best, at most `most.0`, and the names of at most `most.1`
+    /// others. Of those that fit equally the ones that changed last come first.
+    pub fn best_datasets(
+        &self,
+        workspace: WorkspaceId,
+        most: (usize, usize),
+        fit: impl Fn(&Dataset) -> u32,
+    ) -> (Vec<Dataset>, Vec<String>) {
+        let found = self.within(workspace, |w| {
+            let live = w.datasets.values().filter(|d| d.deleted_at.is_none() && d.ready.is_some());
+            let mut order: Vec<_> =
+                live.map(|d| (Reverse(fit(d)), Reverse(d.updated_at), &d.name, d)).collect();
+            order.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+            let best = order.iter().take(most.0).map(|(.., d)| (*d).clone()).collect();
+            let others = order.iter().skip(most.0).take(most.1).map(|(_, _, name, _)| (*name).clone());
+            Some((best, others.collect()))
+        });
+        found.unwrap_or_default()
+    }
+
+    /// Questions of the workspace whose SQL somebody saved, the newest first, at most `limit`.
+    pub fn approved(&self, workspace: WorkspaceId, limit: usize) -> Vec<Approved> {
+        let found = self.within(workspace, |w| {
+            let mut saved: Vec<_> = w
+                .queries
+                .values()
+                .filter(|q| q.saved.is_some())
+                .filter_map(|q| Some((Reverse(q.saved_at), q.asked.as_ref()?)))
+                .collect();
+            saved.sort_by_key(|(at, _)| *at);
+            Some(saved.into_iter().take(limit).map(|(_, asked)| (**asked).clone()).collect())
+        });
+        found.unwrap_or_default()
+    }
+
     /// Who holds a name.
     pub fn name_holder(&self, workspace: WorkspaceId, kind: Kind, name: &str) -> Option<uuid::Uuid> {
         self.within(workspace, |w| w.names.get(&(kind, name::slug(name))).copied())
@@ -369,6 +405,7 @@ fn described(id: WorkspaceId, workspace: &model::Workspace) -> Option<Workspace>
         owner: about.owner,
         personal: about.personal,
         created_at: about.created_at,
+        rows_shared: about.rows_shared,
     })
 }
 

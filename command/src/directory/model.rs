@@ -47,6 +47,7 @@ pub(super) struct About {
     pub(super) owner: UserId,
     pub(super) personal: bool,
     pub(super) created_at: DateTime<Utc>,
+    pub(super) rows_shared: bool,
 }
 
 /// Where a dataset is on its way.
@@ -174,6 +175,30 @@ pub struct Query {
     /// Its newest run that was answered, or its newest run where none was.
     pub run: Position,
     answered: bool,
+    /// When its name was given, in the stream's order.
+    pub(super) saved_at: Position,
+    /// The question that it last answered, where one was asked in plain language.
+    pub(super) asked: Option<Box<Approved>>,
+}
+
+/// A question in plain language, with SQL that answered it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// The question.
+    pub question: String,
+    /// The SQL.
+    pub sql: String,
+}
+
+/// Longer questions, or SQL, are no example for others, in bytes.
+const EXAMPLE: usize = 4 << 10;
+
+impl Approved {
+    fn of(run: &query::Executed) -> Option<Box<Self>> {
+        let question = run.question.as_ref()?;
+        (question.len() + run.sql.len() <= EXAMPLE)
+            .then(|| Box::new(Self { question: question.clone(), sql: run.sql.clone() }))
+    }
 }
 
 /// A version of a context.
@@ -302,7 +327,13 @@ impl Workspace {
                     owner: e.owner,
                     personal: e.personal,
                     created_at: recorded.meta.time,
+                    rows_shared: false,
                 });
+            }
+            workspace::Event::RowsShared(e) => {
+                if let Some(about) = &mut self.about {
+                    about.rows_shared = e.shared;
+                }
             }
             workspace::Event::Renamed(e) => {
                 if let Some(about) = &mut self.about {
@@ -415,15 +446,18 @@ impl Workspace {
     fn query(&mut self, id: QueryId, event: &query::Event, position: Position) {
         let query = self.queries.entry(id).or_default();
         match event {
-            query::Event::Executed(_) => {
+            query::Event::Executed(e) => {
                 query.run = position;
                 query.answered = true;
+                // Whoever runs the same SQL without a question takes nothing from it.
+                query.asked = Approved::of(e).or(query.asked.take());
             }
             query::Event::Failed(_) if query.answered => {}
             query::Event::Failed(_) => query.run = position,
             query::Event::Saved(e) => {
                 query.saved = Some(e.name.clone());
                 query.within.clone_from(&e.context);
+                query.saved_at = position;
             }
             query::Event::Renamed(e) => query.saved = Some(e.name.clone()),
             query::Event::Unsaved(_) => query.saved = None,

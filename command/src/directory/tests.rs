@@ -137,6 +137,81 @@ async fn knows_who_is_where() {
     assert!(directory.workspaces_of(user).is_empty());
 }
 
+#[tokio::test]
+async fn finds_the_datasets_that_fit_best_and_names_others() {
+    let log = Arc::new(MemoryLog::new());
+    let executor = Executor::new(log.clone());
+    let workspace = ctx().workspace;
+    for (n, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        let command = receive(n as u128 + 1, name);
+        let id = command.id;
+        executor.execute(&id, &command, &fresh()).await.unwrap();
+        // The last one is never read.
+        if name != "d" {
+            executor.execute(&id, &Complete(ingested()), &fresh()).await.unwrap();
+        }
+    }
+    let directory = Directory::start(log.as_ref()).await.unwrap();
+    let fit = |dataset: &Dataset| u32::from(dataset.name == "b");
+    let (best, others) = directory.best_datasets(workspace, (2, 1), fit);
+    assert_eq!(best.iter().map(|d| d.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+    assert_eq!(others, ["c"]);
+    assert_eq!(directory.best_datasets(WorkspaceId(Uuid::nil()), (2, 1), fit), (Vec::new(), Vec::new()));
+}
+
+#[tokio::test]
+async fn saved_answers_to_questions_are_known_newest_first() {
+    use weir_events::query;
+    let log = MemoryLog::new();
+    let cx = fresh();
+    let mut n = 0;
+    let mut event = |subject: Subject, event: weir_events::Event| {
+        n += 1;
+        NewEvent { subject, meta: cx.metadata(n, 0), event }
+    };
+    let executed = |question: Option<&str>, sql: &str| query::Executed {
+        run_id: RunId(Uuid::new_v4()),
+        sql: sql.to_owned(),
+        pattern: String::new(),
+        datasets: Vec::new(),
+        engine: String::new(),
+        rows: 1,
+        bytes: 1,
+        truncated: false,
+        elapsed_ms: 1.0,
+        cache_tier: None,
+        result_hash: String::new(),
+        result: None,
+        question: question.map(str::to_owned),
+        model: None,
+    };
+    let saved = |name: &str| query::Saved { name: name.to_owned(), sql: "other".to_owned(), pattern: String::new() };
+    let pattern = |n: u128| QueryId(Uuid::from_u128(n));
+    let (run, keep) = (|n| Subject::query(cx.workspace, pattern(n)), |n| Subject::saved(cx.workspace, pattern(n)));
+    let long = "x".repeat(5_000);
+    let commit = Commit::new()
+        .event(event(run(1), executed(Some("first?"), "one").into()))
+        .event(event(keep(1), saved("1").into()))
+        .event(event(run(2), executed(Some("second?"), "two").into()))
+        .event(event(run(2), executed(None, "two again").into()))
+        .event(event(keep(2), saved("2").into()))
+        .event(event(run(3), executed(Some("never saved?"), "three").into()))
+        .event(event(run(4), executed(None, "no question").into()))
+        .event(event(keep(4), saved("4").into()))
+        .event(event(run(5), executed(Some("long?"), &long).into()))
+        .event(event(keep(5), saved("5").into()))
+        .event(event(run(6), executed(Some("given up?"), "six").into()))
+        .event(event(keep(6), saved("6").into()))
+        .event(event(keep(6), query::Unsaved {}.into()));
+    log.append(commit).await.unwrap();
+    let directory = Directory::start(&log).await.unwrap();
+    let pair = |question: &str, sql: &str| Approved { question: question.to_owned(), sql: sql.to_owned() };
+    let all = [pair("second?", "two"), pair("first?", "one")];
+    assert_eq!(directory.approved(cx.workspace, 10), all);
+    assert_eq!(directory.approved(cx.workspace, 1), all[..1]);
+    assert_eq!(directory.approved(WorkspaceId(Uuid::nil()), 10), []);
+}
+
 /// A log that holds one event, which no build can read.
 struct Unreadable(&'static str);
 

@@ -1,9 +1,9 @@
-//! Workspaces: made with their owner in one commit, renamed.
+//! Workspaces: made with their owner in one commit, renamed, opened to language models.
 
 use weir_events::{
     Event as AnyEvent, Position, Subject, UserId, WorkspaceId,
     member::{self, Role},
-    workspace::{Created, Event, Renamed},
+    workspace::{Created, Event, Renamed, RowsShared},
 };
 
 use super::{Command, Ctx, Decider, Decision, Invalid, validate};
@@ -28,6 +28,8 @@ pub struct Basics {
     pub owner: UserId,
     /// Whether it came with its owner's account.
     pub personal: bool,
+    /// Whether language models may see its rows.
+    pub rows_shared: bool,
 }
 
 impl Decider for Workspace {
@@ -49,11 +51,21 @@ impl Decider for Workspace {
     fn evolve(state: &mut State, event: &Event) {
         match event {
             Event::Created(e) => {
-                state.created = Some(Basics { name: e.name.clone(), owner: e.owner, personal: e.personal });
+                state.created = Some(Basics {
+                    name: e.name.clone(),
+                    owner: e.owner,
+                    personal: e.personal,
+                    rows_shared: false,
+                });
             }
             Event::Renamed(e) => {
                 if let Some(basics) = &mut state.created {
                     basics.name.clone_from(&e.name);
+                }
+            }
+            Event::RowsShared(e) => {
+                if let Some(basics) = &mut state.created {
+                    basics.rows_shared = e.shared;
                 }
             }
         }
@@ -107,25 +119,40 @@ impl Command<Workspace> for Create {
     }
 }
 
-/// Gives a workspace another name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rename {
+/// Changes what is known of a workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
     /// The new name.
-    pub name: String,
+    pub name: Option<String>,
+    /// Whether language models may see its rows.
+    pub share_rows: Option<bool>,
 }
 
-impl Command<Workspace> for Rename {
-    /// The name as it was kept.
-    type Reply = String;
+/// A workspace after a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The name as it is kept.
+    pub name: String,
+    /// Whether language models may see its rows.
+    pub rows_shared: bool,
+}
+
+impl Command<Workspace> for Change {
+    type Reply = Changed;
     type Error = Error;
 
-    fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, String>, Error> {
+    fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, Changed>, Error> {
         let basics = state.created.as_ref().ok_or(Error::NotFound)?;
-        let name = validate::name("name", &self.name)?;
-        if name == basics.name {
-            return Ok(Decision::nothing(name));
+        let name = validate::name_or(self.name.as_deref(), &basics.name)?;
+        let rows_shared = self.share_rows.unwrap_or(basics.rows_shared);
+        let mut decision = Decision::nothing(Changed { name: name.clone(), rows_shared });
+        if name != basics.name {
+            decision = decision.and(Renamed { name });
         }
-        Ok(Decision::one(Renamed { name: name.clone() }, name))
+        if rows_shared != basics.rows_shared {
+            decision = decision.and(RowsShared { shared: rows_shared });
+        }
+        Ok(decision)
     }
 }
 
@@ -165,16 +192,33 @@ mod tests {
         given::<Workspace>([created("Team")]).when(create("Team", 2)).then_error(Error::Exists);
     }
 
+    fn change(name: Option<&str>, share_rows: Option<bool>) -> Change {
+        Change { name: name.map(str::to_owned), share_rows }
+    }
+
     #[test]
     fn is_renamed_where_it_exists() {
-        let rename = |name: &str| Rename { name: name.to_owned() };
+        let rename = |name: &str| change(Some(name), None);
         given::<Workspace>([created("a")]).when(rename("b")).then([Renamed { name: "b".into() }.into()]);
         given::<Workspace>([created("a")]).when(rename(" a ")).then_nothing();
         given::<Workspace>([]).when(rename("b")).then_error(Error::NotFound);
-        let error = rename("").decide(
-            &State { created: Some(Basics { name: "a".into(), owner: ada(), personal: false }) },
-            &ctx(),
-        );
+        let basics = Basics { name: "a".into(), owner: ada(), personal: false, rows_shared: false };
+        let error = rename("").decide(&State { created: Some(basics) }, &ctx());
         assert!(matches!(error, Err(Error::Invalid(_))));
+    }
+
+    #[test]
+    fn rows_are_kept_from_models_until_someone_says_otherwise() {
+        let share = |shared| change(None, Some(shared));
+        let shared = |shared| Event::from(RowsShared { shared });
+        given::<Workspace>([created("a")]).when(share(false)).then_nothing();
+        given::<Workspace>([created("a")]).when(share(true)).then([shared(true)]);
+        given::<Workspace>([created("a"), shared(true)]).when(share(true)).then_nothing();
+        given::<Workspace>([created("a"), shared(true)]).when(share(false)).then([shared(false)]);
+        let (reply, _) = given::<Workspace>([created("a")])
+            .when(change(Some("b"), Some(true)))
+            .then([Renamed { name: "b".into() }.into(), shared(true)]);
+        assert_eq!(reply, Changed { name: "b".into(), rows_shared: true });
+        given::<Workspace>([]).when(share(true)).then_error(Error::NotFound);
     }
 }

@@ -7,7 +7,9 @@ mod answer;
 pub mod api_keys;
 pub mod auth;
 mod common;
+pub mod contexts;
 pub mod datasets;
+pub mod me;
 pub mod queries;
 mod read;
 pub mod visualizations;
@@ -31,8 +33,10 @@ pub fn routes(cfg: &mut web::ServiceConfig, app: App, accounts: Accounts) {
         .configure(api_keys::routes)
         .configure(workspaces::routes)
         .configure(datasets::routes)
+        .configure(contexts::routes)
         .configure(queries::routes)
-        .configure(visualizations::routes);
+        .configure(visualizations::routes)
+        .configure(me::routes);
 }
 
 /// The description of these routes.
@@ -42,8 +46,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         api_keys::Documentation::openapi(),
         workspaces::Documentation::openapi(),
         datasets::Documentation::openapi(),
+        contexts::Documentation::openapi(),
         queries::Documentation::openapi(),
         visualizations::Documentation::openapi(),
+        me::Documentation::openapi(),
     ] {
         document.merge(part);
     }

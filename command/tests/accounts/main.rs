@@ -290,7 +290,16 @@ async fn members_have_roles_and_owners_remain() {
         .refused(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body");
 
     // Now he sees it and may do what a viewer may.
-    weir.get(bearer(&bob), &path).await.expect(StatusCode::OK);
+    let seen = weir.get(bearer(&bob), &path).await.expect(StatusCode::OK);
+    assert_eq!(seen["share_rows"], false);
+    let share = json!({"share_rows": true});
+    let refused = weir.send(bearer(&bob), Method::PATCH, &path, Some(share.clone())).await;
+    refused.refused(StatusCode::FORBIDDEN, "role_too_low");
+    let shared = weir.send(bearer(&ada), Method::PATCH, &path, Some(share)).await.expect(StatusCode::OK);
+    assert_eq!((&shared["share_rows"], &shared["name"]), (&json!(true), &seen["name"]));
+    assert_eq!(weir.get(bearer(&bob), &path).await.expect(StatusCode::OK)["share_rows"], true);
+    let nothing = weir.send(bearer(&ada), Method::PATCH, &path, Some(json!({}))).await;
+    nothing.refused(StatusCode::UNPROCESSABLE_ENTITY, "invalid_value");
     let rename = weir.send(bearer(&bob), Method::PATCH, &path, Some(json!({"name": "Bob's"}))).await;
     rename.refused(StatusCode::FORBIDDEN, "role_too_low");
     let high = weir.post(inside.clone(), "/api/v1/api-keys", json!({"name": "k", "role": "editor"})).await;

@@ -5,6 +5,7 @@
 mod isolation;
 mod journey;
 mod queries;
+mod questions;
 mod uploads;
 mod versions;
 mod worker;

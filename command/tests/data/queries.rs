@@ -284,7 +284,8 @@ async fn what_fails_says_where_and_is_written_down() {
     ada.sql("SELECT m FROM nums").await.refused(422, "unknown_column");
     ada.sql(" ").await.refused(422, "invalid_value");
     ada.post("queries", json!({})).await.refused(422, "invalid_value");
-    ada.post("queries", json!({"question": "How many?"})).await.refused(501, "question_unsupported");
+    ada.post("queries", json!({"question": "How many?"})).await.refused(501, "model_not_configured");
+    ada.post("queries", json!({"metrics": ["delay"]})).await.refused(501, "question_unsupported");
     ada.post("queries", json!({"sql": "SELECT ?", "params": [1]})).await.refused(422, "invalid_value");
     let html =
         ada.request(Method::POST, "queries").header("accept", "text/html").json(&json!({"sql": "SELECT 1"}));

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use weir_command::{Adapters, App, Config, Directory, http, process::ingest};
+use weir_command::{Adapters, App, Config, Directory, app::questions::Models, http, process::ingest};
 use weir_engine::Engine;
 use weir_events::{
     Actor, ApiKeyId, Commit, Event, EventId, EventLog, Metadata, NewEvent, Subject, UserId, WorkspaceId,
@@ -31,6 +31,7 @@ use weir_infra::{
         idempotency::{ReplyStore, guard},
         not_found,
     },
+    llm,
     log::{self, JetStreamLog},
     metrics,
     testing::Nats,
@@ -104,7 +105,17 @@ impl World {
         Self { nats: Nats::start().await, folder: tempfile::tempdir().unwrap(), key: SigningKey::generate() }
     }
 
+    /// The secret of the installation.
+    pub(crate) fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
     pub(crate) async fn start(&self, config: Config) -> Weir {
+        let models = Models::new(llm::Client::new().unwrap(), SECOND);
+        self.start_with(config, models).await
+    }
+
+    pub(crate) async fn start_with(&self, config: Config, models: Models) -> Weir {
         let client = self.nats.client().await;
         let log = JetStreamLog::connect(client.clone(), log::Options::default()).await.unwrap();
         let log: Arc<dyn EventLog> = Arc::new(log);
@@ -121,6 +132,7 @@ impl World {
             blobs: blobs.clone(),
             engine: engine.clone(),
             directory: directory.clone(),
+            models,
         };
         let app = App::new(adapters, config, &metrics::registry()).unwrap();
         let authenticator =
@@ -137,6 +149,7 @@ impl World {
                 .app_data(data.2.clone())
                 .app_data(directory.clone())
                 .configure(http::datasets::routes)
+                .configure(http::me::routes)
                 .configure(http::queries::routes)
                 .configure(http::visualizations::routes)
                 .default_service(web::to(not_found))

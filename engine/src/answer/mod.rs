@@ -5,7 +5,7 @@ use datafusion::arrow::record_batch::RecordBatch;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Column, type_name};
+use crate::{Column, column};
 
 mod arrow;
 mod csv;
@@ -75,13 +75,7 @@ impl Answer {
 
     /// The columns by name and type.
     pub fn columns(&self) -> Vec<Column> {
-        let fields = self.schema.fields().iter();
-        fields
-            .map(|f| Column {
-                nullable: f.is_nullable(),
-                ..Column::new(f.name().as_str(), type_name(f.data_type()))
-            })
-            .collect()
+        column::of(&self.schema)
     }
 }
 

@@ -8,10 +8,12 @@ use crate::Column;
 mod short;
 mod suggest;
 mod validate;
+mod words;
 
 pub use short::to_spec;
 pub use suggest::suggest;
 pub use validate::validate_spec;
+pub use words::from_words;
 
 /// The version of the grammar that specifications are written in.
 const SCHEMA: &str = "https://vega.github.io/schema/vega-lite/v6.json";
@@ -38,6 +40,9 @@ pub struct Short {
     /// `count`, `sum`, `mean`, `median`, `min`, `max` or `distinct`, over y (or colour in a heatmap).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aggregation: Option<String>,
+    /// Only so many of what stands along the axis, those with the largest values: of a bar chart or a pie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
     /// The title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -47,10 +52,10 @@ pub struct Short {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct ChartError {
-    /// The field at fault: `type`, `x`, `y`, `color`, `size` or `aggregation`.
+    /// The field at fault: `type`, `x`, `y`, `color`, `size`, `aggregation` or `limit`.
     pub field: &'static str,
     /// A stable code: `unknown_chart`, `unknown_column`, `unknown_aggregation`, `column_required`,
-    /// `column_not_numeric` or `column_not_used`.
+    /// `column_not_numeric`, `column_not_used` or `limit_not_used`.
     pub code: &'static str,
     /// A sentence for people.
     pub detail: String,

@@ -47,6 +47,9 @@ pub fn to_spec(chart: &Short, columns: &[Column]) -> Result<Value, ChartError> {
         "width": "container",
         "height": 320,
     });
+    if let Some(most) = chart.limit {
+        spec["transform"] = form.largest(most)?;
+    }
     if let Some(title) = chart.title.as_deref().filter(|t| !t.trim().is_empty()) {
         spec["title"] = json!(title);
     }
@@ -199,6 +202,42 @@ impl<'a> Form<'a> {
             encoding.insert("color".into(), channel);
         }
         Ok(())
+    }
+
+    /// Keeps those groups whose values are largest: each is measured over its rows, which stay as they are.
+    fn largest(&self, most: u32) -> Result<Value, ChartError> {
+        if !matches!(self.kind, "bar" | "pie" | "arc") || most == 0 {
+            let detail =
+                format!("A limit is a number from 1 on, for bars and pies; this is a {} chart.", self.kind);
+            return Err(ChartError { field: "limit", code: "limit_not_used", detail });
+        }
+        let x = self.required("x", self.chart.x.as_deref())?;
+        let y = self.column("y", self.chart.y.as_deref())?;
+        // As the chart does: numbers along x and names along y lie down.
+        let counts = matches!(self.aggregation, Some("count" | "distinct"));
+        let lies = |y: &&Column| is_numeric(x) && !is_numeric(y) && !is_temporal(y) && !counts;
+        let (group, measured) = match y.filter(lies) {
+            Some(y) if self.kind == "bar" => (y, Some(x)),
+            _ => (x, y),
+        };
+        let op = match self.aggregation {
+            Some("count") if measured.is_some() => "valid",
+            Some(other) => other,
+            None if measured.is_some() => "max",
+            None => "count",
+        };
+        let mut size = json!({"op": op, "as": "weir_size"});
+        if let Some(measured) = measured {
+            size["field"] = json!(field(measured));
+        }
+        Ok(json!([
+            {"joinaggregate": [size], "groupby": [field(group)]},
+            {
+                "window": [{"op": "dense_rank", "as": "weir_rank"}],
+                "sort": [{"field": "weir_size", "order": "descending"}],
+            },
+            {"filter": {"field": "weir_rank", "lte": most}},
+        ]))
     }
 
     fn bar(&self) -> Result<(Value, Encoding), ChartError> {
@@ -398,6 +437,27 @@ mod tests {
             json!({"field": "flights", "type": "quantitative", "title": "flights"})
         );
         assert_eq!(spec["title"], "A title");
+    }
+
+    #[test]
+    fn only_the_largest_are_drawn() {
+        let top = |kind, x, y, how| Short { limit: Some(3), ..short(kind, x, y, "", how) };
+        for (form, op) in [
+            (top("bar", "name", "delay", "mean"), "mean"),
+            (top("bar", "name", "delay", ""), "max"),
+            (top("bar", "name", "", "count"), "count"),
+            (top("pie", "name", "flights", "sum"), "sum"),
+            (top("bar", "a.b [c]", "name", ""), "max"),
+        ] {
+            let spec = to_spec(&form, &columns()).unwrap();
+            assert_eq!(validate_spec(&spec), Ok(()), "{spec}");
+            assert_eq!(spec["transform"][0]["joinaggregate"][0]["op"], op);
+            assert_eq!(spec["transform"][2]["filter"], json!({"field": "weir_rank", "lte": 3}));
+        }
+        let error = to_spec(&top("line", "day", "delay", ""), &columns()).unwrap_err();
+        assert_eq!((error.field, error.code), ("limit", "limit_not_used"));
+        let none = Short { limit: Some(0), ..short("bar", "name", "delay", "", "") };
+        assert_eq!(to_spec(&none, &columns()).unwrap_err().field, "limit");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{Answer, Engine};
+use crate::{Answer, Column, Engine};
 
 mod analyze;
 mod arithmetic;
@@ -104,9 +104,43 @@ impl Engine {
             drop(held);
             answer
         };
+        self.in_time(time, work).await
+    }
+
+    /// Plans a statement over the given tables without running it: whatever is wrong with it that can be
+    /// known before the first row is read. Gives the columns that its answer would have. `held` as in
+    /// [`Engine::query_holding`].
+    ///
+    /// # Errors
+    ///
+    /// When the SQL does not fit the tables, or planning takes longer than the limit.
+    pub async fn check(
+        &self,
+        statement: &Statement,
+        tables: &[Table],
+        limits: &Limits,
+        held: impl Send + 'static,
+    ) -> Result<Vec<Column>, SqlError> {
+        let (statement, tables, limits) = (statement.clone(), tables.to_vec(), limits.clone());
+        let time = limits.time;
+        let shared = self.shared.clone();
+        let work = async move {
+            let columns = run::check(&shared.sessions, &statement, &tables, &limits).await;
+            drop(held);
+            columns
+        };
+        self.in_time(time, work).await
+    }
+
+    /// Work on the engine's threads that may take so long.
+    async fn in_time<T: Send + 'static>(
+        &self,
+        time: Duration,
+        work: impl Future<Output = Result<T, SqlError>> + Send + 'static,
+    ) -> Result<T, SqlError> {
         let task = self.shared.runtime.spawn(work).ok_or_else(|| SqlError::internal(&"shutting down"))?;
         match tokio::time::timeout(time, task).await {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(done)) => done,
             // A panic ends this query and nothing else.
             Ok(Err(failure)) => Err(SqlError::internal(&failure)),
             Err(_) => {

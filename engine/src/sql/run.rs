@@ -1,4 +1,4 @@
-//! From a checked statement to its rows.
+//! From a checked statement to its plan, and to its rows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +8,9 @@ use datafusion::arrow::compute::{cast, take_record_batch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DataFusionError;
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement as Planned;
 use futures::StreamExt;
 
@@ -17,7 +18,7 @@ use super::growth::{self, Allowance};
 use super::guard::guarded;
 use super::session::find;
 use super::{Code, Limits, Sessions, SqlError, Statement, Table, names};
-use crate::Answer;
+use crate::{Answer, Column};
 
 /// Tells a query to stop when it is dropped.
 #[derive(Default)]
@@ -44,6 +45,41 @@ pub(super) async fn run(
     limits: &Limits,
     stop: &Arc<AtomicBool>,
 ) -> Result<Answer, SqlError> {
+    let (state, physical) = planned(sessions, statement, tables, limits).await?;
+    let physical = guarded(physical, stop, limits.memory, state.config().batch_size())?;
+    if let Some(allowance) = Allowance::of(state.config_options()) {
+        allowance.run();
+    }
+    let schema = plain_schema(&physical.schema());
+    let mut stream = execute_stream(physical, state.task_ctx())?;
+
+    let mut gathered = Gathered { rows: 0, bytes: 0, truncated: false, batches: Vec::new() };
+    while let Some(batch) = stream.next().await {
+        if !gathered.add(&batch?, &schema, limits)? {
+            break;
+        }
+    }
+    Answer::new(schema, gathered.batches, gathered.truncated).map_err(|e| SqlError::internal(&e))
+}
+
+/// Plans a statement, on a thread of the engine, and tells the columns that its answer would have.
+pub(super) async fn check(
+    sessions: &Sessions,
+    statement: &Statement,
+    tables: &[Table],
+    limits: &Limits,
+) -> Result<Vec<Column>, SqlError> {
+    let (_, physical) = planned(sessions, statement, tables, limits).await?;
+    Ok(crate::column::of(&plain_schema(&physical.schema())))
+}
+
+/// The plan of a statement, and the session that it was made in.
+async fn planned(
+    sessions: &Sessions,
+    statement: &Statement,
+    tables: &[Table],
+    limits: &Limits,
+) -> Result<(SessionState, Arc<dyn ExecutionPlan>), SqlError> {
     let mut used: Vec<Table> = Vec::new();
     for name in &statement.tables {
         let table =
@@ -72,20 +108,7 @@ pub(super) async fn run(
         plan => LogicalPlanBuilder::from(plan).limit(0, Some(limits.rows.saturating_add(1)))?.build()?,
     };
     let physical = state.create_physical_plan(&plan).await?;
-    let physical = guarded(physical, stop, limits.memory, state.config().batch_size())?;
-    if let Some(allowance) = Allowance::of(state.config_options()) {
-        allowance.run();
-    }
-    let schema = plain_schema(&physical.schema());
-    let mut stream = execute_stream(physical, state.task_ctx())?;
-
-    let mut gathered = Gathered { rows: 0, bytes: 0, truncated: false, batches: Vec::new() };
-    while let Some(batch) = stream.next().await {
-        if !gathered.add(&batch?, &schema, limits)? {
-            break;
-        }
-    }
-    Answer::new(schema, gathered.batches, gathered.truncated).map_err(|e| SqlError::internal(&e))
+    Ok((state, physical))
 }
 
 struct Gathered {

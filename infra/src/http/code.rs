@@ -98,6 +98,16 @@ codes! {
     DatasetRejected = "dataset_rejected", UNPROCESSABLE_ENTITY, "The file could not be read";
     QueryNotSaved = "query_not_saved", CONFLICT, "The query is not saved";
     QuestionUnsupported = "question_unsupported", NOT_IMPLEMENTED, "Only SQL can be asked here";
+    ModelNotConfigured = "model_not_configured", NOT_IMPLEMENTED, "No language model is configured";
+    QuestionUnanswered = "question_unanswered", UNPROCESSABLE_ENTITY, "The language model wrote no SQL that can be run";
+    TooManyQuestions = "too_many_questions", TOO_MANY_REQUESTS, "Too many questions are asked at once";
+    ModelBusy = "model_busy", SERVICE_UNAVAILABLE, "The language model takes no more questions now";
+    ModelTimeout = "model_timeout", GATEWAY_TIMEOUT, "The language model did not answer in time";
+    ModelUnreachable = "model_unreachable", BAD_GATEWAY, "The language model cannot be reached";
+    ModelRefused = "model_refused", BAD_GATEWAY, "The language model's provider refuses to answer";
+    ModelMalformed = "model_malformed", BAD_GATEWAY, "The language model's answer cannot be read";
+    ModelKeyRefused = "model_key_refused", UNPROCESSABLE_ENTITY, "The provider refuses your key";
+    ModelKeyUnreadable = "model_key_unreadable", CONFLICT, "Your key cannot be opened any more";
     InvalidSpec = "invalid_spec", UNPROCESSABLE_ENTITY, "The specification cannot be used";
     InvalidChart = "invalid_chart", UNPROCESSABLE_ENTITY, "The chart cannot be drawn like this";
 

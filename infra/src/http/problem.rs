@@ -52,6 +52,9 @@ struct Body {
     /// The path that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<String>,
+    /// The SQL that a language model wrote, where that is what failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sql: Option<String>,
     /// The places that are at fault, where they are known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Place>,
@@ -88,6 +91,7 @@ impl Problem {
                 code,
                 detail: detail.into(),
                 instance: None,
+                sql: None,
                 errors: Vec::new(),
             },
             retry_after: None,
@@ -160,6 +164,13 @@ impl Problem {
     #[must_use]
     pub fn allow(mut self, methods: &[Method]) -> Self {
         self.0.allow = methods.to_vec();
+        self
+    }
+
+    /// Shows the SQL at fault to someone who did not write it.
+    #[must_use]
+    pub fn sql(mut self, sql: &str) -> Self {
+        self.0.body.sql = Some(sql.to_owned());
         self
     }
 

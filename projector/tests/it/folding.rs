@@ -231,6 +231,40 @@ async fn a_query_is_saved_renamed_and_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn questions_stand_with_their_runs_and_in_the_activity() {
+    let mut story = Story::new();
+    let q = || Subject::query(workspace(1), pattern(1));
+    let (question, model) = (Some("how many?".to_owned()), Some("small-1".to_owned()));
+    let answered = executed(1, &[(1, "trips")], 1.0, None);
+    story.tell(q(), query::Executed { question: question.clone(), model: model.clone(), ..answered }).await;
+    let long = Some("x".repeat(200));
+    story.tell(q(), query::Failed { question: long.clone(), model, ..failed(2) }).await;
+    story.tell(Subject::workspace(workspace(1)), workspace::RowsShared { shared: true }).await;
+    story.tell(Subject::workspace(workspace(1)), workspace::RowsShared { shared: false }).await;
+    let database = folded(&story).await;
+    let pool = database.pool();
+    let asked = rows(pool, "SELECT question, model FROM runs ORDER BY position").await;
+    let wanted = [
+        json!({"question": question, "model": "small-1"}),
+        json!({"question": long, "model": "small-1"}),
+    ];
+    assert_eq!(asked, wanted);
+    let told = rows(
+        pool,
+        "SELECT title, detail->>'question' AS question, detail->>'model' AS model FROM activity ORDER BY position",
+    )
+    .await;
+    let failed = format!("asked \"{}…\", which failed", "x".repeat(120));
+    let wanted = [
+        json!({"title": "asked \"how many?\"", "question": "how many?", "model": "small-1"}),
+        json!({"title": failed, "question": long, "model": "small-1"}),
+        json!({"title": "let language models see rows", "question": null, "model": null}),
+        json!({"title": "stopped letting language models see rows", "question": null, "model": null}),
+    ];
+    assert_eq!(told, wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_chart_is_saved_again_and_deleted() {
     let mut story = Story::new();
     let v = || Subject::visualization(workspace(1), chart(1));

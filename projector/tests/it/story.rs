@@ -167,6 +167,8 @@ pub(crate) fn executed(
         cache_tier: tier,
         result_hash: "00ff".to_owned(),
         result: None,
+        question: None,
+        model: None,
     }
 }
 
@@ -178,6 +180,8 @@ pub(crate) fn failed(run: u128) -> query::Failed {
         code: "unknown_column".to_owned(),
         detail: "there is no column nothing".to_owned(),
         elapsed_ms: 1.5,
+        question: None,
+        model: None,
     }
 }
 

@@ -6,56 +6,78 @@ use actix_web::{
     web::Data,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use weir_engine::context::{Order, Params, Request};
+use weir_events::query::Within;
 use weir_infra::{
     auth::{Caller, Viewer},
-    http::{Code, Json, MinPosition, Problem, RequestContext, position_header},
+    http::{Json, MinPosition, Problem, RequestContext, position_header},
 };
 
 use crate::{
-    app::{App, context, queries::Run},
+    app::{
+        App, context,
+        contexts::{Checked, In},
+        queries::Run,
+        questions::{Answered, Question},
+    },
     http::{
         answer::{Format, QUERY, RUN, Rows, Served, cache_header, respond},
         common::fresh,
     },
 };
 
-/// A question.
+/// A question, in SQL or in plain language.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ask {
-    /// One SQL query over the workspace's datasets, by their names.
+    /// One SQL query over the workspace's datasets, by their names; this or `question`.
     #[serde(default)]
     #[schema(example = "SELECT count(*) FROM flights")]
     sql: Option<String>,
     /// Rows at most; 10,000 by default.
     #[serde(default)]
     limit: Option<u64>,
-    /// Not possible yet.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    params: Option<Value>,
-    /// Not possible yet.
+    /// A question in plain language, for which a language model writes the SQL; at most 2,000 characters.
     #[serde(default)]
     question: Option<String>,
-    /// Not possible yet.
+    /// A context, by name or id, in its newest version, or `name@1.2.0` in that one. With `sql`, its metrics can be
+    /// named like columns; else `metrics` and `dimensions` say what is wanted.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    context: Option<Value>,
-    /// Not possible yet.
+    #[schema(example = "New York flights")]
+    context: Option<String>,
+    /// Ids of the context's metrics.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    metrics: Option<Value>,
-    /// Not possible yet.
+    metrics: Vec<String>,
+    /// Columns to break them down by, as `carrier` or `flights.carrier`.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    dimensions: Option<Value>,
-    /// Not possible yet.
+    dimensions: Vec<String>,
+    /// Ids of the context's filters, or conditions in SQL; all have to hold.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    filters: Option<Value>,
+    filters: Vec<String>,
+    /// Values for the filters' parameters, by name.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    params: Params,
+    /// Ids of the relationships to go by, where there are several ways to join.
+    #[serde(default)]
+    via: Vec<String>,
+    /// Columns of the answer to order by.
+    #[serde(default)]
+    order_by: Vec<By>,
+}
+
+/// A column to order by.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = OrderBy)]
+pub(super) struct By {
+    /// A metric or a dimension, as it is asked for.
+    by: String,
+    /// The largest first.
+    #[serde(default)]
+    descending: bool,
 }
 
 /// An answer.
@@ -66,8 +88,26 @@ pub(super) struct AnswerView {
     run_id: Uuid,
     /// The pattern: SQL that differs only in its literals shares it.
     query_id: Uuid,
-    /// The SQL as asked.
+    /// The SQL as asked, as a language model wrote it, or as it follows from the context.
     sql: String,
+    /// The context that it was asked in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<ContextView>,
+    /// What the context's rules of validation and quality say of the datasets that were read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<RuleView>,
+    /// The question, where one was asked in plain language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<String>,
+    /// The language model that wrote the SQL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    /// What that model says that its SQL computes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<String>,
+    /// How often the model tried before its SQL fitted, 1 to 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounds: Option<u32>,
     #[serde(flatten)]
     rows: Rows,
     /// Time to the whole answer, in milliseconds.
@@ -78,27 +118,108 @@ pub(super) struct AnswerView {
     position: u64,
 }
 
-impl Ask {
-    fn sql(self) -> Result<String, Problem> {
-        if self.params.is_some_and(|p| !p.is_null()) {
-            let detail = "Parameters are not supported; write the values into the SQL.";
-            return Err(Problem::invalid("params", "unsupported", detail));
+/// A context that a query was asked in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AnswerContext)]
+struct ContextView {
+    /// The context.
+    id: Uuid,
+    /// Its name.
+    name: String,
+    /// The version.
+    version: String,
+}
+
+/// How many rows break a rule.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AnswerRule)]
+struct RuleView {
+    /// The rule.
+    id: String,
+    /// What it is for.
+    name: Option<String>,
+    /// `validation` or `quality`.
+    rule_type: &'static str,
+    /// `error`, `warning` or `info`.
+    severity: &'static str,
+    /// The context's words for rows that break it.
+    message: Option<String>,
+    /// The rows that break it; null where that could not be counted.
+    broken: Option<u64>,
+    /// All rows that it was held against.
+    rows: Option<u64>,
+}
+
+impl From<Checked> for RuleView {
+    fn from(c: Checked) -> Self {
+        Self {
+            id: c.id,
+            name: c.name,
+            rule_type: c.rule_type,
+            severity: c.severity,
+            message: c.message,
+            broken: c.counts.map(|(broken, _)| broken),
+            rows: c.counts.map(|(_, rows)| rows),
         }
-        if let Some(sql) = self.sql {
-            return Ok(sql);
-        }
-        let others = [&self.context, &self.metrics, &self.dimensions, &self.filters];
-        if self.question.is_some() || others.iter().any(|o| o.is_some()) {
-            let detail = "Questions and contexts are not configured on this server; ask in SQL.";
-            return Err(Problem::new(Code::QuestionUnsupported, detail));
-        }
-        Err(Problem::invalid("sql", "missing", "There is no SQL to run."))
     }
 }
 
-/// Ask in SQL
+/// How something is asked.
+enum Wanted {
+    Sql(String),
+    Question(Question),
+    Context(String, In),
+}
+
+impl Ask {
+    fn wanted(self) -> Result<Wanted, Problem> {
+        let contradiction = |field, detail: &str| Err(Problem::invalid(field, "contradiction", detail));
+        let request = Request {
+            metrics: self.metrics,
+            dimensions: self.dimensions,
+            filters: self.filters,
+            params: self.params,
+            via: self.via,
+            order: self.order_by.into_iter().map(|o| Order { by: o.by, descending: o.descending }).collect(),
+            limit: None,
+        };
+        let parts = Request { params: Default::default(), ..request.clone() };
+        let requested = parts != Request::default();
+        match (self.sql, self.question, self.context) {
+            (Some(_), Some(_), _) => contradiction("question", "Ask in SQL or in plain language, not both."),
+            (_, Some(_), Some(_)) => {
+                contradiction("context", "A question in plain language knows all contexts; ask it without one.")
+            }
+            (Some(_), _, _) if requested => {
+                contradiction("metrics", "Ask in SQL or for metrics and dimensions, not both.")
+            }
+            (None, Some(_), None) if requested => {
+                contradiction("metrics", "Ask in plain language or for metrics and dimensions, not both.")
+            }
+            (Some(sql), None, Some(context)) => Ok(Wanted::Context(context, In::Sql(sql, request.params))),
+            (None, None, Some(context)) => Ok(Wanted::Context(context, In::Request(request))),
+            (_, _, None) if !request.params.is_empty() => {
+                let detail = "Parameters belong to the filters of a context; write the values into the SQL.";
+                Err(Problem::invalid("params", "unsupported", detail))
+            }
+            (Some(sql), None, None) => Ok(Wanted::Sql(sql)),
+            (None, Some(question), None) => {
+                Ok(Wanted::Question(Question::parse("question", &question)?))
+            }
+            (None, None, None) if requested => {
+                Err(Problem::invalid("context", "missing", "Metrics and dimensions are those of a context."))
+            }
+            (None, None, None) => Err(Problem::invalid("sql", "missing", "There is no SQL to run.")),
+        }
+    }
+}
+
+/// Ask in SQL, in plain language, or for a context's metrics
 ///
-/// One read-only query over the workspace's datasets, each under its name. The answer is JSON, or by
+/// One read-only query over the workspace's datasets, each under its name; or a question, for which a language
+/// model writes such a query: it is checked before it is run, goes back to the model with what is wrong at most
+/// three times, and always comes with the answer; or a context with the metrics and dimensions that are wanted, of
+/// which the SQL follows. The answer is JSON, or by
 /// Accept `text/csv`, `application/vnd.apache.parquet` or `application/vnd.apache.arrow.stream`;
 /// what JSON says around the rows stands in headers then. Every run, answered or not, is written
 /// down with its receipt; a caller who goes away cancels it.
@@ -124,11 +245,14 @@ impl Ask {
         ),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
         (status = 406, description = "`not_acceptable`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`dataset_not_ready`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "What is wrong with the SQL and where, or which limit it ran into", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_queries`", body = Problem, content_type = "application/problem+json"),
-        (status = 501, description = "`question_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`log_unavailable`, `storage_unavailable`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`context_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`dataset_not_ready`, `model_key_unreadable`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "What is wrong with the SQL and where, or which limit it ran into; `invalid_context` with what is wrong with the request or the context; `question_unanswered` with the last SQL that a model tried, `model_key_refused`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_queries`, `too_many_questions`", body = Problem, content_type = "application/problem+json"),
+        (status = 501, description = "`model_not_configured`, with what to configure; `question_unsupported`", body = Problem, content_type = "application/problem+json"),
+        (status = 502, description = "`model_unreachable`, `model_refused`, `model_malformed`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`model_busy`, `log_unavailable`, `storage_unavailable`", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "`model_timeout`", body = Problem, content_type = "application/problem+json"),
     ),
     security(("bearer" = []))
 )]
@@ -142,11 +266,24 @@ pub(super) async fn run(
 ) -> Result<HttpResponse, Problem> {
     let format = Format::wanted(&req)?;
     let limit = ask.limit;
-    let sql = ask.sql()?;
+    let wanted = ask.wanted()?;
     fresh(&app, position).await?;
     let cx = context(&caller, &request);
-    let run = match Box::pin(app.ask(&cx, &sql, limit)).await {
-        Ok(run) => run,
+    let asked = match wanted {
+        Wanted::Sql(sql) => Box::pin(app.ask(&cx, &sql, limit)).await.map(|run| (run, sql, Origin::Person)),
+        Wanted::Question(question) => {
+            let answered = Box::pin(app.ask_question(&cx, caller.user, &question, limit)).await;
+            answered.map(|Answered { run, written, question, model }| {
+                (run, written.sql, Origin::Model(question, model, written.explanation, written.rounds))
+            })
+        }
+        Wanted::Context(context, asked) => {
+            let answered = Box::pin(app.ask_in(&cx, &context, asked, limit)).await;
+            answered.map(|a| (a.run, a.sql, Origin::Context(a.within, a.rules)))
+        }
+    };
+    let (run, sql, origin) = match asked {
+        Ok(asked) => asked,
         Err(failed) => {
             let mut response = failed.problem.error_response();
             if let Some((id, position)) = failed.written {
@@ -158,10 +295,28 @@ pub(super) async fn run(
     };
     let Run { id, query_id, ran, elapsed_ms, position } = run;
     let (served, tier) = (Served::from(&ran), ran.tier);
+    let (mut question, mut model, mut explanation, mut rounds) = (None, None, None, None);
+    let (mut context, mut rules) = (None, Vec::new());
+    match origin {
+        Origin::Person => {}
+        Origin::Model(asked, by, why, tries) => {
+            (question, model, explanation, rounds) = (Some(asked), Some(by), Some(why), Some(tries));
+        }
+        Origin::Context(within, checked) => {
+            context = Some(ContextView { id: within.id.0, name: within.name, version: within.version });
+            rules = checked.into_iter().map(RuleView::from).collect();
+        }
+    }
     let mut response = respond(format, &ran.kept.answer, move |rows| AnswerView {
         run_id: id.0,
         query_id: query_id.0,
         sql,
+        context,
+        rules,
+        question,
+        model,
+        explanation,
+        rounds,
         rows,
         elapsed_ms,
         served,
@@ -173,6 +328,14 @@ pub(super) async fn run(
     id_header(&mut response, RUN, id.0);
     id_header(&mut response, QUERY, query_id.0);
     Ok(response)
+}
+
+/// Where the SQL of an answer comes from.
+enum Origin {
+    Person,
+    /// The question, the model, what it says, how often it tried.
+    Model(String, String, String, u32),
+    Context(Within, Vec<Checked>),
 }
 
 fn id_header(response: &mut HttpResponse, name: HeaderName, id: Uuid) {

@@ -34,6 +34,8 @@ pub(super) struct ChartForm {
     size: Option<String>,
     /// `count`, `sum`, `mean`, `median`, `min`, `max` or `distinct`.
     aggregation: Option<String>,
+    /// Only so many along the axis, those with the largest values: of a bar chart or a pie.
+    limit: Option<u32>,
     /// The title.
     title: Option<String>,
 }

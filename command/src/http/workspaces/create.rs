@@ -55,6 +55,7 @@ pub(super) async fn create(
         personal: false,
         // As the log has it, where this repeats a request that was carried out and not answered.
         created_at: accounts.workspaces().workspace(id).map_or(request.now, |w| w.created_at),
+        share_rows: false,
         position: Some(position.0),
     };
     Ok(command_answer(StatusCode::CREATED, &view, position))

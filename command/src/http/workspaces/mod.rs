@@ -1,10 +1,10 @@
 //! Workspaces and their members.
 
+mod change;
 mod create;
 mod get;
 mod list;
 pub mod members;
-mod rename;
 
 use actix_web::web;
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     read(cfg, "/api/v1/workspaces", list::list);
     read(cfg, "/api/v1/workspaces/{id}", get::get);
     cfg.route("/api/v1/workspaces", web::post().to(create::create))
-        .route("/api/v1/workspaces/{id}", web::patch().to(rename::rename))
+        .route("/api/v1/workspaces/{id}", web::patch().to(change::change))
         .configure(members::routes);
 }
 
@@ -31,7 +31,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     list::list,
     create::create,
     get::get,
-    rename::rename,
+    change::change,
     members::list::list,
     members::add::add,
     members::change::change,
@@ -54,6 +54,8 @@ pub struct WorkspaceView {
     pub personal: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// Whether language models may see a few rows of its datasets when a question is asked.
+    pub share_rows: bool,
     /// Where the event log has the change, in the answer to a command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,
@@ -67,6 +69,7 @@ impl WorkspaceView {
             role,
             personal: workspace.personal,
             created_at: workspace.created_at,
+            share_rows: workspace.rows_shared,
             position: None,
         }
     }

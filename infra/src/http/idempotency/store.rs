@@ -1,6 +1,6 @@
 //! Where claims and answers are kept: a JetStream bucket.
 
-#![expect(clippy::disallowed_methods, reason = "leases end by the clock, and every seal needs a new nonce")]
+#![expect(clippy::disallowed_methods, reason = "leases end by the clock, and parts need new names")]
 
 use std::{
     net::IpAddr,
@@ -16,10 +16,6 @@ use async_nats::jetstream::{
     kv::{self, CreateErrorKind, Operation, UpdateErrorKind},
 };
 use bytes::Bytes;
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
-};
 use chrono::{DateTime, Utc};
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
@@ -34,6 +30,7 @@ use super::{
 use crate::{
     auth::{SigningKey, hmac_sha256},
     http::{Code, Problem},
+    seal::Seal,
 };
 
 const BUCKET: &str = "WEIR_REPLIES";
@@ -78,7 +75,7 @@ pub struct ReplyStore(Arc<Inner>);
 
 struct Inner {
     bucket: kv::Store,
-    seal: XChaCha20Poly1305,
+    seal: Seal,
     name_key: [u8; 32],
     strangers: Cache<IpAddr, Arc<AtomicU32>>,
     claims: TaskTracker,
@@ -163,7 +160,7 @@ impl ReplyStore {
             .map_err(|e| OpenError(e.to_string()))?;
         Ok(Self(Arc::new(Inner {
             bucket,
-            seal: XChaCha20Poly1305::new(&key.derive("replies: seal").into()),
+            seal: Seal::new(key, "replies: seal"),
             name_key: key.derive("replies: names"),
             strangers: Cache::builder().max_capacity(ADDRESSES).time_to_live(STRANGERS.1).build(),
             claims: TaskTracker::new(),
@@ -332,16 +329,11 @@ impl ReplyStore {
 
     /// Seals bytes to the name that they stand under, so that they cannot be moved to another.
     fn seal_bytes(&self, name: &str, plain: &[u8]) -> Result<Bytes, Problem> {
-        let nonce: [u8; 24] = rand::random();
-        let payload = Payload { msg: plain, aad: name.as_bytes() };
-        let sealed = self.0.seal.encrypt(&XNonce::from(nonce), payload).map_err(Problem::internal)?;
-        Ok([&nonce[..], &sealed].concat().into())
+        Ok(self.0.seal.seal(name.as_bytes(), plain).map_err(Problem::internal)?.into())
     }
 
     fn open_bytes(&self, name: &str, value: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, sealed) = value.split_first_chunk::<24>()?;
-        let payload = Payload { msg: sealed, aad: name.as_bytes() };
-        self.0.seal.decrypt(&XNonce::from(*nonce), payload).ok()
+        self.0.seal.open(name.as_bytes(), value)
     }
 }
 

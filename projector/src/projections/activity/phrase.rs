@@ -54,6 +54,22 @@ struct Run<'e> {
     datasets: Vec<&'e str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'e str>,
+}
+
+/// How much of a question a sentence repeats, in characters; the detail has it whole.
+const QUOTED: usize = 120;
+
+/// `asked "how many?"`.
+fn asked(question: &str) -> String {
+    let mut quoted: String = question.chars().take(QUOTED).collect();
+    if quoted.len() < question.len() {
+        quoted.push('…');
+    }
+    format!("asked \"{quoted}\"")
 }
 
 pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
@@ -62,6 +78,14 @@ pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
             named(Naming::Is(&e.name), "created the workspace ", "created a workspace", serde_json::json!({}))
         }
         Event::Workspace(workspace::Event::Renamed(e)) => renamed(&e.name, "workspace"),
+        Event::Workspace(workspace::Event::RowsShared(e)) => {
+            let text = if e.shared {
+                "let language models see rows"
+            } else {
+                "stopped letting language models see rows"
+            };
+            named(Naming::Never, "", text, serde_json::json!({ "shared": e.shared }))
+        }
         Event::Member(e) => member(event, e),
         Event::Dataset(e) => dataset(e),
         Event::Context(e) => context(e),
@@ -187,10 +211,10 @@ fn query(happened: &query::Event) -> Phrase<'_> {
     match happened {
         query::Event::Executed(e) => {
             let datasets: Vec<&str> = e.datasets.iter().map(|d| d.name.as_str()).collect();
-            let unnamed = if datasets.is_empty() {
-                "ran a query".into()
-            } else {
-                format!("ran a query over {}", datasets.join(", ")).into()
+            let unnamed = match &e.question {
+                Some(question) => asked(question).into(),
+                None if datasets.is_empty() => "ran a query".into(),
+                None => format!("ran a query over {}", datasets.join(", ")).into(),
             };
             let detail = json(&Run {
                 run_id: e.run_id,
@@ -199,17 +223,26 @@ fn query(happened: &query::Event) -> Phrase<'_> {
                 cache_tier: e.cache_tier,
                 datasets,
                 context: e.context.as_ref().map(|c| c.name.as_str()),
+                question: e.question.as_deref(),
+                model: e.model.as_deref(),
             });
             Phrase { before: "ran ", after: "".into(), unnamed, detail, naming: Naming::Stays }
         }
         query::Event::Failed(e) => {
-            let detail = serde_json::json!({
+            let mut detail = serde_json::json!({
                 "run_id": e.run_id, "code": e.code, "detail": e.detail, "elapsed_ms": e.elapsed_ms,
             });
-            Phrase {
-                after: ", which failed".into(),
-                ..named(Naming::Stays, "ran ", "ran a query, which failed", detail)
-            }
+            let failed = ", which failed";
+            let unnamed = match &e.question {
+                Some(question) => {
+                    detail["question"] = question.as_str().into();
+                    detail["model"] = e.model.as_deref().into();
+                    format!("{}{failed}", asked(question)).into()
+                }
+                None => "ran a query, which failed".into(),
+            };
+            let detail = detail.to_string();
+            Phrase { before: "ran ", after: failed.into(), unnamed, detail, naming: Naming::Stays }
         }
         query::Event::Saved(e) => {
             named(Naming::Is(&e.name), "saved the query ", "saved a query", serde_json::json!({}))

@@ -29,6 +29,8 @@ pub(crate) struct Delta {
     results: Vec<Option<String>>,
     datasets: Vec<Option<String>>,
     engines: Vec<Option<String>>,
+    questions: Vec<Option<String>>,
+    models: Vec<Option<String>>,
     at: Vec<DateTime<Utc>>,
     actors: Vec<String>,
     users: Vec<Option<Uuid>>,
@@ -37,7 +39,7 @@ pub(crate) struct Delta {
 
 impl Projection for Runs {
     const NAME: &'static str = "runs";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
@@ -60,6 +62,8 @@ impl Projection for Runs {
                 delta.results.push(e.result.clone());
                 delta.datasets.push((!e.datasets.is_empty()).then(|| json(&e.datasets)));
                 delta.engines.push(Some(e.engine.clone()));
+                delta.questions.push(e.question.clone());
+                delta.models.push(e.model.clone());
             }
             query::Event::Failed(e) => {
                 delta.runs.push(e.run_id.0);
@@ -76,6 +80,8 @@ impl Projection for Runs {
                 delta.results.push(None);
                 delta.datasets.push(None);
                 delta.engines.push(None);
+                delta.questions.push(e.question.clone());
+                delta.models.push(e.model.clone());
             }
             query::Event::Saved(_) | query::Event::Renamed(_) | query::Event::Unsaved(_) => return,
         }
@@ -108,6 +114,8 @@ impl Projection for Runs {
             &d.results,
             &d.datasets,
             &d.engines,
+            &d.questions,
+            &d.models,
             &d.at,
             &d.actors,
             &d.users,

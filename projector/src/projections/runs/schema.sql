@@ -19,6 +19,9 @@ CREATE TABLE runs (
     -- [{id, name, version}] that were read.
     datasets     jsonb            NOT NULL,
     engine       text,
+    -- What a person asked, and the language model that wrote the SQL for it.
+    question     text,
+    model        text,
     at           timestamptz      NOT NULL,
     actor        text             NOT NULL,
     user_id      uuid,

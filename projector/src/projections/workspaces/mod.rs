@@ -44,6 +44,8 @@ impl Projection for Workspaces {
                 row.name = Some(e.name.clone());
             }
             workspace::Event::Renamed(e) => row.name = Some(e.name.clone()),
+            // Who may see rows is for commands to know.
+            workspace::Event::RowsShared(_) => {}
         }
     }
 

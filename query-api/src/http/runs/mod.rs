@@ -25,6 +25,10 @@ pub(crate) struct Run {
     pub(crate) query_name: Option<String>,
     /// The SQL as it was asked.
     pub(crate) sql: String,
+    /// The question in plain language that a model wrote the SQL for; null where a person wrote it.
+    pub(crate) question: Option<String>,
+    /// That model.
+    pub(crate) model: Option<String>,
     /// How it ended.
     pub(crate) status: Outcome,
     /// Why it failed, where it did.
@@ -107,6 +111,8 @@ impl Run {
             query_id: row.try_get("query_id")?,
             query_name: row.try_get("query_name")?,
             sql: row.try_get("sql")?,
+            question: row.try_get("question")?,
+            model: row.try_get("model")?,
             status: row.try_get("status")?,
             error: code.map(|code| Failure { code, detail: detail.unwrap_or_default() }),
             rows: row.try_get("rows")?,

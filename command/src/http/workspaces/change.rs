@@ -10,24 +10,29 @@ use weir_infra::{
 };
 
 use super::WorkspaceView;
-use crate::accounts::Accounts;
+use crate::{accounts::Accounts, domain::workspace::Change};
 
 /// What is to change.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RenameWorkspace {
+pub(super) struct ChangeWorkspace {
     /// The new name.
-    name: String,
+    #[serde(default)]
+    name: Option<String>,
+    /// Whether language models may see a few rows of its datasets when a question is asked. They may not
+    /// unless this was set; what they see leaves for wherever the model runs.
+    #[serde(default)]
+    share_rows: Option<bool>,
 }
 
-/// Rename a workspace
+/// Change a workspace
 #[utoipa::path(
     patch,
     path = "/api/v1/workspaces/{id}",
-    operation_id = "rename_workspace",
+    operation_id = "change_workspace",
     tag = "workspaces",
     params(("id" = uuid::Uuid, Path, description = "The workspace")),
-    request_body = RenameWorkspace,
+    request_body = ChangeWorkspace,
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The workspace", body = WorkspaceView),
@@ -38,21 +43,29 @@ pub(super) struct RenameWorkspace {
         (status = 503, description = "`log_unavailable`", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn rename(
+pub(super) async fn change(
     req: HttpRequest,
     accounts: Data<Accounts>,
     request: RequestContext,
     Path(id): Path<WorkspaceId>,
-    body: Result<Json<RenameWorkspace>, Problem>,
+    body: Result<Json<ChangeWorkspace>, Problem>,
 ) -> Result<HttpResponse, Problem> {
     let caller = Caller::<Owner>::in_workspace(&req, id).await?;
     let Json(body) = body?;
-    let (name, position) = accounts.rename_workspace(&caller, &body.name, &request).await?;
+    if body.name.is_none() && body.share_rows.is_none() {
+        return Err(Problem::invalid("name", "missing", "Send a name, share_rows, or both."));
+    }
+    let change = Change { name: body.name, share_rows: body.share_rows };
+    let (changed, position) = accounts.change_workspace(&caller, &change, &request).await?;
     let workspace = accounts
         .workspaces()
         .workspace(id)
         .ok_or_else(|| Problem::new(Code::WorkspaceNotFound, format!("There is no workspace {id}.")))?;
-    let view =
-        WorkspaceView { name, position: Some(position.0), ..WorkspaceView::new(workspace, caller.role) };
+    let view = WorkspaceView {
+        name: changed.name,
+        share_rows: changed.rows_shared,
+        position: Some(position.0),
+        ..WorkspaceView::new(workspace, caller.role)
+    };
     Ok(command_answer(StatusCode::OK, &view, position))
 }
