@@ -63,6 +63,7 @@ impl Projection for Overview {
                         item.rows = Some(int(e.rows));
                     }
                     dataset::Event::RolledBack(e) => {
+                        item.made = Some(true);
                         item.bytes = Some(int(e.upload.bytes));
                         item.rows = Some(int(e.ingested.rows));
                     }
