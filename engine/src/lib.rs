@@ -10,6 +10,7 @@
 mod answer;
 pub mod chart;
 mod column;
+pub mod context;
 pub mod csv;
 mod near;
 mod runtime;
