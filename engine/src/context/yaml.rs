@@ -17,6 +17,9 @@ pub const MAX_NODES: usize = 50_000;
 /// How many bytes of text its values may have together, likewise.
 const MAX_TEXT: usize = 4 << 20;
 
+/// Nobody looks for a place within a text that begins further to the right.
+const MAX_COLUMN: usize = 1_000;
+
 /// How many keys a mapping may have. The format itself has twenty at one place.
 const MAX_KEYS: usize = 200;
 
@@ -249,6 +252,10 @@ impl Builder<'_> {
             line: line as u64 + self.first - 1,
             column: column as u64 + 1,
         };
+        // Looking so far into a line for each of its values would take longer than reading them.
+        if column > MAX_COLUMN {
+            return Text::Unknown;
+        }
         let quote = match style {
             ScalarStyle::Plain => 0,
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => 1,
@@ -268,8 +275,8 @@ impl Builder<'_> {
             ScalarStyle::Folded => return Text::Unknown,
         };
         let written = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
-        let rest: String = written.chars().skip(column + quote).take(value.chars().count()).collect();
-        if rest == *value { at(line, column + quote) } else { Text::Unknown }
+        let mut rest = written.chars().skip(column + quote);
+        if value.chars().all(|c| rest.next() == Some(c)) { at(line, column + quote) } else { Text::Unknown }
     }
 }
 

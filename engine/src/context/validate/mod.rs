@@ -1,5 +1,6 @@
 //! Whether a context can be used.
 
+mod expressions;
 pub(super) mod full;
 pub(super) mod schema;
 pub(super) mod semantic;
@@ -7,7 +8,7 @@ pub(super) mod semantic;
 use super::catalog::Catalog;
 use super::finding::{Finding, ordered};
 use super::model::Context;
-use super::read;
+use super::{on_stack, read};
 
 /// How far to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,5 +61,17 @@ fn deeper(context: &Context, level: Level, catalog: &Catalog, findings: &mut Vec
     }
     if level >= Level::Full {
         full::check(context, catalog, findings);
+    }
+    if level >= Level::Semantic {
+        let known = (level >= Level::Full).then_some(catalog);
+        let told = on_stack(|| {
+            let mut told = findings.clone();
+            expressions::check(context, known, &mut told);
+            told
+        });
+        match told {
+            Ok(told) => *findings = told,
+            Err(finding) => findings.push(finding),
+        }
     }
 }
