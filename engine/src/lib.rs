@@ -10,6 +10,7 @@
 mod answer;
 pub mod chart;
 mod column;
+pub mod context;
 pub mod csv;
 pub mod naming;
 mod near;

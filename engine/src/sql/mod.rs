@@ -26,6 +26,7 @@ mod sum;
 
 pub use error::{Code, SqlError};
 pub(crate) use session::Sessions;
+pub(crate) use size::check as measure;
 pub(crate) use statement::STACK;
 pub use statement::{MAX_BYTES, Statement, parse};
 

@@ -68,7 +68,7 @@ const READ_AGAIN: [&str; 34] = [
 ];
 
 /// Fails where the query is too large; how deep it may be nested otherwise.
-pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<usize, SqlError> {
+pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<usize, SqlError> {
     let depth = depth(tokens)?;
     let tokens: Vec<&TokenWithSpan> =
         tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
