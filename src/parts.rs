@@ -15,6 +15,7 @@ use weir_events::EventLog;
 use weir_infra::{
     auth::{Authenticator, Memberships, PostgresApiKeys, Revocations, SigningKey},
     blob::{self, Blobs},
+    fetch::{self, Fetcher},
     http::idempotency::{self, ReplyStore},
     llm,
     log::{self, JetStreamLog},
@@ -180,6 +181,10 @@ impl Parts {
             blobs: Arc::clone(&self.blobs),
             engine,
             directory,
+            fetcher: Fetcher::new(fetch::Options {
+                hosts: settings.import_hosts.clone(),
+                time: settings.limits.import_time,
+            })?,
             models: self.models(settings)?,
         };
         let app = weir_command::App::new(adapters, command_config(settings), &self.registry)?;
@@ -242,6 +247,7 @@ fn command_config(settings: &Settings) -> weir_command::Config {
     let limits = &settings.limits;
     weir_command::Config {
         upload_bytes: limits.upload_bytes,
+        concurrent_imports: limits.import_concurrency,
         concurrent_queries: limits.query_concurrency,
         query_wait: limits.query_wait,
         query_time: limits.query_time,

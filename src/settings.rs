@@ -99,6 +99,13 @@ options! {
     upload_bytes: Bytes = "WEIR_UPLOAD_BYTES",
     /// Largest text that an upload may hold once unpacked [default: 64GiB]
     unpacked_bytes: Bytes = "WEIR_UNPACKED_BYTES",
+    /// Hosts, as host or host:port with commas between, from which files may be imported although they are private, and
+    /// without TLS [default: none]
+    import_hosts: String = "WEIR_IMPORT_HOSTS",
+    /// Longest time that the import of a file from an address may take [default: 10m]
+    import_time: Period = "WEIR_IMPORT_TIME",
+    /// Files that are imported for one workspace at the same time [default: 2]
+    import_concurrency: usize = "WEIR_IMPORT_CONCURRENCY",
     /// Columns that a file may have [default: 2000]
     csv_columns: usize = "WEIR_CSV_COLUMNS",
     /// Largest cell of a file [default: 1MiB]
@@ -163,6 +170,7 @@ pub(crate) struct Settings {
     /// The language model, where one is configured.
     pub(crate) model: Option<llm::Config>,
     /// Whether people may bring keys for providers outside.
+    pub(crate) import_hosts: Vec<String>,
     pub(crate) model_own_providers: bool,
     pub(crate) limits: Limits,
     /// The file that was read.
@@ -182,6 +190,8 @@ pub(crate) struct Listen {
 pub(crate) struct Limits {
     pub(crate) upload_bytes: u64,
     pub(crate) unpacked_bytes: u64,
+    pub(crate) import_time: Duration,
+    pub(crate) import_concurrency: usize,
     pub(crate) csv_columns: usize,
     pub(crate) csv_cell_bytes: usize,
     pub(crate) csv_row_bytes: usize,
@@ -264,11 +274,20 @@ impl Settings {
             http_workers: options.http_workers.unwrap_or(processors),
             trusted_proxies: options.trusted_proxies.map(|addresses| addresses.0),
             drain_time: options.drain_time.map_or(Duration::from_secs(10), |period| period.0),
+            import_hosts: options
+                .import_hosts
+                .unwrap_or_default()
+                .split(',')
+                .map(|host| host.trim().to_owned())
+                .filter(|host| !host.is_empty())
+                .collect(),
             model,
             model_own_providers: options.model_own_providers.is_none_or(|yes| yes.0),
             limits: Limits {
                 upload_bytes: options.upload_bytes.map_or(10 << 30, |bytes| bytes.0),
                 unpacked_bytes: options.unpacked_bytes.map_or(64 << 30, |bytes| bytes.0),
+                import_time: options.import_time.map_or(Duration::from_secs(600), |period| period.0),
+                import_concurrency: options.import_concurrency.unwrap_or(2),
                 query_time: options.query_time.map_or(Duration::from_secs(30), |period| period.0),
                 query_memory: in_memory(options.query_memory, 256 << 20, "query_memory")?,
                 query_rows: options.query_rows.unwrap_or(10_000),
@@ -305,6 +324,7 @@ impl Settings {
             ("query_rows", settings.limits.query_rows),
             ("query_max_rows", settings.limits.query_max_rows),
             ("query_concurrency", settings.limits.query_concurrency),
+            ("import_concurrency", settings.limits.import_concurrency),
             ("csv_columns", settings.limits.csv_columns),
             ("ingest_parallel", settings.limits.ingest_parallel),
             ("model_concurrency", settings.limits.model_concurrency),
@@ -657,9 +677,11 @@ mod tests {
 
     #[test]
     fn a_language_model_is_configured_by_its_name() {
-        let model = |text: &str| Settings::resolve(Options::default(), Some(file(text).path())).unwrap().model;
+        let model =
+            |text: &str| Settings::resolve(Options::default(), Some(file(text).path())).unwrap().model;
         assert!(model("").is_none() && model("model_name = \"\"\nmodel_url = \"\"").is_none());
-        let local = model("model_name = \"qwen3\"\nmodel_url = \"http://127.0.0.1:11434/v1\"\nmodel_time = \"2m\"");
+        let local =
+            model("model_name = \"qwen3\"\nmodel_url = \"http://127.0.0.1:11434/v1\"\nmodel_time = \"2m\"");
         let local = local.unwrap();
         assert_eq!((local.model.as_str(), local.timeout), ("qwen3", Duration::from_secs(120)));
         assert!(local.key.is_none());

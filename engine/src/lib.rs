@@ -25,6 +25,7 @@ use object_store::ObjectStore;
 
 pub use answer::{Answer, EncodeError, JsonRows};
 pub use column::{Column, type_name};
+pub use near::hint as near_hint;
 
 /// Name and version of what computes answers, for receipts and cache keys.
 pub const ENGINE: &str = concat!("weir-engine/", env!("CARGO_PKG_VERSION"), " datafusion/55.2");

@@ -20,7 +20,7 @@ pub(crate) fn near<'a>(written: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// ` Did you mean 'a' or 'b'?`, or nothing where no name is near.
-pub(crate) fn hint<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+pub fn hint<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<String> = near(written, candidates).into_iter().map(|n| format!("'{n}'")).collect();
     match names.as_slice() {
         [] => String::new(),

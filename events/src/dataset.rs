@@ -44,6 +44,9 @@ pub struct Upload {
     /// The media type that the caller gave, if any. A hint: the content decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
+    /// Where it was fetched from, if it was: the address without what may be secret in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// How to read a delimited file; what is `None` is found out from the content.

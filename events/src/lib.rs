@@ -17,10 +17,10 @@
 #[macro_use]
 mod macros;
 
+pub mod context;
 #[cfg(feature = "contract")]
 #[expect(clippy::disallowed_methods, reason = "a suite of tests makes its own ids")]
 pub mod contract;
-pub mod context;
 pub mod dataset;
 pub mod envelope;
 pub mod id;

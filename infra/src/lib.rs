@@ -2,7 +2,7 @@
 //!
 //! - [`log`]: the event log on NATS JetStream. [`postgres`]: pool and migrations. [`blob`]: files.
 //! - [`servers`]: nats-server and PostgreSQL as child processes. [`testing`]: the same for tests.
-//! - [`llm`]: language models. [`seal`]: encryption of what is kept.
+//! - [`fetch`]: files from elsewhere. [`llm`]: language models. [`seal`]: encryption of what is kept.
 //! - [`http`], [`auth`]: problem+json, extractors, idempotency, tokens.
 //! - [`telemetry`], [`metrics`], [`latency`]: what an operator sees.
 //!
@@ -13,6 +13,7 @@
 
 pub mod auth;
 pub mod blob;
+pub mod fetch;
 pub mod http;
 pub mod latency;
 pub mod llm;
@@ -25,3 +26,4 @@ pub mod servers;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod tls;

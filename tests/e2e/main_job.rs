@@ -138,7 +138,7 @@ async fn a_bad_file_is_rejected_with_the_place() {
 async fn a_mistyped_name_gets_the_nearest_one() {
     let weir = Weir::start().await;
     let ada = weir.register("ada").await;
-    ada.upload_sample("airlines.csv").await;
+    let uploaded = ada.upload_sample("airlines.csv").await;
     for (sql, near) in [("SELECT * FROM airlinez", "airlines"), ("SELECT carier FROM airlines", "carrier")] {
         let answer = ada.post("/api/v1/queries").json(&json!({"sql": sql})).send().await.unwrap();
         let problem = expect(answer, StatusCode::UNPROCESSABLE_ENTITY).await;
@@ -148,5 +148,6 @@ async fn a_mistyped_name_gets_the_nearest_one() {
         let answer = ada.post("/api/v1/queries").json(&json!({"sql": sql})).send().await.unwrap();
         expect(answer, StatusCode::UNPROCESSABLE_ENTITY).await;
     }
-    assert_eq!(ada.read("/api/v1/datasets").await["items"].as_array().unwrap().len(), 1);
+    let list = format!("/api/v1/datasets?min_position={}", uploaded["position"]);
+    assert_eq!(ada.read(&list).await["items"].as_array().unwrap().len(), 1);
 }

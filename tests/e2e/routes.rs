@@ -231,7 +231,9 @@ fn fill(path: &str, ids: &BTreeMap<&str, String>) -> String {
     let parts: Vec<&str> = path.split('/').collect();
     let mut out = Vec::new();
     for (n, part) in parts.iter().enumerate() {
-        if part.starts_with('{') {
+        if *part == "{version}" {
+            out.push("1".to_owned());
+        } else if part.starts_with('{') {
             let id = ids.get(parts[n - 1]).unwrap_or_else(|| panic!("no id for {path}"));
             out.push(id.clone());
         } else {
@@ -247,6 +249,8 @@ fn body(path: &str) -> Value {
         json!({"role": "viewer", "email": "nobody@example.org"})
     } else if path.contains("suggest") || path.ends_with("/queries") {
         json!({"sql": "SELECT 1"})
+    } else if path.contains("/contexts") {
+        json!({"content": "stolen"})
     } else if path.ends_with("/api-keys") {
         json!({"name": "stolen", "role": "viewer"})
     } else if path.ends_with("/visualizations") {

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use sha2::{Digest, Sha256};
 use weir_engine::{
-    context::{self as format, Catalog, Entry, Finding, Level, Params, Request},
+    context::{self as format, Catalog, Entry, Finding, Level, Request},
     sql,
 };
 use weir_events::{ContextId, WorkspaceId, context::Saved, query::Within};
@@ -56,8 +56,8 @@ pub struct Found {
 
 /// What is asked in a context.
 pub enum In {
-    /// SQL that may name metrics, with values for parameters.
-    Sql(String, Params),
+    /// SQL that may name metrics.
+    Sql(String),
     /// Metrics by dimensions.
     Request(Request),
 }
@@ -80,16 +80,25 @@ pub struct AnsweredIn {
 pub struct Checked {
     /// The rule.
     pub id: String,
-    /// What it is called.
-    pub name: Option<String>,
     /// `validation` or `quality`.
     pub rule_type: &'static str,
     /// `error`, `warning` or `info`.
     pub severity: &'static str,
     /// The context's words for rows that break it.
     pub message: Option<String>,
-    /// The rows that break it, and all rows; `None` where they could not be counted.
-    pub counts: Option<(u64, u64)>,
+    /// How many rows there are; `None` where they could not be counted.
+    pub counts: Option<Counts>,
+}
+
+/// How many rows a rule was held against, and how many of them break it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// All rows.
+    pub rows: u64,
+    /// Those that break it.
+    pub broken: u64,
+    /// Those in which a value is missing that would tell.
+    pub undecided: u64,
 }
 
 /// A context that was saved.
@@ -152,8 +161,7 @@ impl App {
             return Err(Problem::new(Code::PayloadTooLarge, detail));
         }
         let parsed = format::parse_for(text, dataset).map_err(|findings| invalid(&findings))?;
-        let level =
-            if parsed.status() == format::Status::Draft { Level::Schema } else { Level::Full };
+        let level = if parsed.status() == format::Status::Draft { Level::Schema } else { Level::Full };
         let catalog = self.catalog(cx.workspace);
         let (errors, warnings): (Vec<_>, Vec<_>) =
             parsed.validate(level, &catalog).into_iter().partition(Finding::is_error);
@@ -195,10 +203,12 @@ impl App {
                  they keep their SQL.",
                 uses.len()
             );
-            return Err(uses.into_iter().take(100).fold(
-                Problem::new(Code::ContextInUse, detail),
-                |problem, (what, name)| problem.field(what, "uses_context", name),
-            ));
+            return Err(uses
+                .into_iter()
+                .take(100)
+                .fold(Problem::new(Code::ContextInUse, detail), |problem, (what, name)| {
+                    problem.field(what, "uses_context", name)
+                }));
         }
         self.execute(&id, &Delete { id }, cx).await
     }
@@ -207,7 +217,7 @@ impl App {
     ///
     /// # Errors
     /// `context_not_found`.
-    pub fn context(&self, workspace: WorkspaceId, wanted: &str) -> Result<Found, Problem> {
+    pub fn find_context(&self, workspace: WorkspaceId, wanted: &str) -> Result<Found, Problem> {
         let look = |wanted: &str| match wanted.parse::<ContextId>() {
             Ok(id) => self.directory().context(workspace, id).filter(|c| c.deleted_at.is_none()),
             Err(_) => self.directory().context_named(workspace, wanted),
@@ -220,8 +230,11 @@ impl App {
         let (version, context) = found.ok_or_else(|| {
             let names = self.directory().context_names(workspace, 1_000);
             let hint = weir_engine::near_hint(wanted, names.iter().map(String::as_str));
-            Problem::new(Code::ContextNotFound, format!("There is no context {wanted:?} in this workspace.{hint}"))
-                .field("context", "context_not_found", "There is no such context.")
+            Problem::new(
+                Code::ContextNotFound,
+                format!("There is no context {wanted:?} in this workspace.{hint}"),
+            )
+            .field("context", "context_not_found", "There is no such context.")
         })?;
         let key = (workspace, version.sha256.clone());
         let parsed = match self.0.contexts.get(&key) {
@@ -250,14 +263,14 @@ impl App {
         limit: Option<u64>,
     ) -> Result<AnsweredIn, FailedRun> {
         let started = Instant::now();
-        let Found { within, context } = self.context(cx.workspace, wanted)?;
+        let Found { within, context } = self.find_context(cx.workspace, wanted)?;
         let catalog = self.catalog(cx.workspace);
         let (parsed, known) = (context.clone(), catalog.clone());
         // Reading and planning a large one takes a while.
         let sql = tokio::task::spawn_blocking(move || match asked {
-            In::Sql(sql, params) => {
-                validate::sql("sql", &sql)?;
-                format::expand(&parsed, &sql, &params, &known).map_err(|f| invalid(&f))
+            In::Sql(sql) => {
+                let sql = validate::sql("sql", &sql)?;
+                format::expand(&parsed, &sql, &known).map_err(|f| invalid(&f))
             }
             In::Request(request) => {
                 format::compile(&parsed, &request, &known).map(|c| c.sql).map_err(|f| invalid(&f))
@@ -281,20 +294,15 @@ impl App {
         run: &Run,
     ) -> Vec<Checked> {
         let read: HashSet<String> = run.ran.sources.iter().map(|s| s.id.to_string()).collect();
-        let concern = |rule: &format::RuleCheck| rule.datasets.iter().all(|id| read.contains(id));
+        let concern = |rule: &format::RuleCheck| rule.datasets.iter().all(|d| read.contains(&d.id));
         let mut checked = Vec::new();
         for rule in format::rules(context, catalog).into_iter().filter(concern).take(RULES) {
-            let counts = match sql::parse(&rule.sql) {
-                Ok(statement) => self.answer(workspace, &statement, 1).await.ok().and_then(|ran| {
-                    let rows = ran.kept.answer.to_json_rows().ok()?;
-                    let count = |at: usize| rows.first()?.get(at)?.as_u64();
-                    Some((count(0)?, count(1)?))
-                }),
+            let counts = match &rule.sql {
+                Ok(sql) => self.count(workspace, sql).await,
                 Err(_) => None,
             };
             checked.push(Checked {
                 id: rule.id,
-                name: rule.name,
                 rule_type: rule.rule_type.as_str(),
                 severity: rule.severity.as_str(),
                 message: rule.message,
@@ -302,6 +310,14 @@ impl App {
             });
         }
         checked
+    }
+
+    async fn count(&self, workspace: WorkspaceId, sql: &str) -> Option<Counts> {
+        let statement = sql::parse(sql).ok()?;
+        let ran = self.answer(workspace, &statement, 1).await.ok()?;
+        let rows = ran.kept.answer.to_json_rows().ok()?;
+        let count = |at: usize| rows.first()?.get(at)?.as_u64();
+        Some(Counts { rows: count(0)?, broken: count(1)?, undecided: count(2)? })
     }
 }
 
@@ -331,7 +347,9 @@ fn versioned(
     let with = |version: &_| {
         format::with_version(text, version).unwrap_or_else(|| {
             // It has no place for one.
-            format::markdown(&format::Context { version: version.to_string(), ..parsed.clone() })
+            let mut context = parsed.clone();
+            context.version = version.to_string();
+            format::markdown(&context)
         })
     };
     let same = |version: &str, text: &str| known.versions.get(version).is_some_and(|v| *v.text == *text);

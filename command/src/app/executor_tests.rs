@@ -21,6 +21,7 @@ fn receive(id: u128, name: &str) -> Receive {
             sha256: String::new(),
             file_name: None,
             content_type: None,
+            source: None,
         },
         options: ReadOptions::default(),
     }

@@ -10,6 +10,7 @@
 pub mod charts;
 pub mod contexts;
 mod executor;
+pub mod imports;
 mod problem;
 pub mod queries;
 pub mod questions;
@@ -24,6 +25,7 @@ use weir_events::{Actor, EventLog, Position, WorkspaceId};
 use weir_infra::{
     auth::Caller,
     blob::Blobs,
+    fetch::Fetcher,
     http::{Problem, RequestContext},
     metrics::prometheus::{self, Registry},
 };
@@ -71,6 +73,8 @@ pub struct Adapters {
     pub blobs: Blobs,
     /// The same blobs behind it.
     pub engine: Engine,
+    /// Files from elsewhere.
+    pub fetcher: Fetcher,
     /// Started on the same log.
     pub directory: Directory,
     /// Language models.
@@ -82,6 +86,8 @@ pub struct Adapters {
 pub struct Config {
     /// The largest upload in bytes, as received. 10 GiB.
     pub upload_bytes: u64,
+    /// Files that are fetched for one workspace at once. 2.
+    pub concurrent_imports: usize,
     /// Queries of one workspace that run at once. 4.
     pub concurrent_queries: usize,
     /// How long a query waits for its turn before it is refused with 429. 10 s.
@@ -113,6 +119,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             upload_bytes: 10 << 30,
+            concurrent_imports: 2,
             concurrent_queries: 4,
             query_wait: Duration::from_secs(10),
             query_time: Duration::from_secs(30),
@@ -142,7 +149,10 @@ struct Inner {
     metrics: Metrics,
     cache: queries::Cache,
     turns: queries::Turns,
+    fetcher: Fetcher,
+    imports: queries::Turns,
     questions: questions::Parts,
+    contexts: contexts::Active,
 }
 
 impl fmt::Debug for App {
@@ -167,11 +177,14 @@ impl App {
             directory: adapters.directory,
             cache: queries::cache(config.cache_bytes),
             turns: queries::Turns::new(config.concurrent_queries),
+            fetcher: adapters.fetcher,
+            imports: queries::Turns::new(config.concurrent_imports),
             questions: questions::Parts {
                 models: adapters.models,
                 answers: questions::cache::Answers::in_memory(config.model_cache_bytes),
                 turns: queries::Turns::new(config.concurrent_questions),
             },
+            contexts: contexts::active(),
             config,
             metrics,
         })))

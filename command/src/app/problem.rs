@@ -5,7 +5,7 @@ use std::time::Duration;
 use weir_engine::sql::{self, SqlError};
 use weir_infra::http::{Code, Place, Problem};
 
-use crate::domain::{Invalid, dataset, query, visualization};
+use crate::domain::{Invalid, context, dataset, query, visualization};
 
 impl From<Invalid> for Problem {
     fn from(e: Invalid) -> Self {
@@ -30,6 +30,19 @@ impl From<dataset::Error> for Problem {
                 format!("The dataset has no version {version} that can be queried."),
             ),
             dataset::Error::Invalid(e) => e.into(),
+        }
+    }
+}
+
+impl From<context::Error> for Problem {
+    fn from(e: context::Error) -> Self {
+        match e {
+            context::Error::NotFound => {
+                Self::new(Code::ContextNotFound, "There is no such context in this workspace.")
+            }
+            context::Error::Deleted | context::Error::VersionTaken(_) => {
+                Self::new(Code::Conflict, "Another change to this context came first. Try again.")
+            }
         }
     }
 }

@@ -223,6 +223,7 @@ pub fn upload(arrived: &Arrived, file_name: Option<String>, content_type: Option
         sha256: arrived.sha256.clone(),
         file_name,
         content_type,
+        source: None,
     }
 }
 

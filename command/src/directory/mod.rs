@@ -27,8 +27,8 @@ use futures::StreamExt;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 use weir_events::{
-    Aggregate, ContextId, DatasetId, EventLog, Filter, FollowError, Position, QueryId, RunId, Unavailable, UserId,
-    VisualizationId, WorkspaceId,
+    Aggregate, ContextId, DatasetId, EventLog, Filter, FollowError, Position, QueryId, RunId, Unavailable,
+    UserId, VisualizationId, WorkspaceId,
     member::Role,
     name::{self, Kind},
     query,

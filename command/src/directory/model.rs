@@ -513,8 +513,7 @@ impl Workspace {
 
     fn name(&mut self, id: &str, event: &name::Event) {
         let Some((kind, slug)) = id.split_once('.') else { return };
-        let kinds =
-            [name::Kind::Dataset, name::Kind::Query, name::Kind::Visualization, name::Kind::Context];
+        let kinds = [name::Kind::Dataset, name::Kind::Query, name::Kind::Visualization, name::Kind::Context];
         let Some(kind) = kinds.into_iter().find(|k| k.as_str() == kind) else { return };
         match event {
             name::Event::Reserved(e) => {

@@ -34,6 +34,7 @@ fn receive(id: u128, name: &str) -> Receive {
             sha256: String::new(),
             file_name: None,
             content_type: None,
+            source: None,
         },
         options: ReadOptions::default(),
     }
@@ -182,12 +183,15 @@ async fn saved_answers_to_questions_are_known_newest_first() {
         cache_tier: None,
         result_hash: String::new(),
         result: None,
+        context: None,
         question: question.map(str::to_owned),
         model: None,
     };
-    let saved = |name: &str| query::Saved { name: name.to_owned(), sql: "other".to_owned(), pattern: String::new() };
+    let saved =
+        |name: &str| query::Saved { name: name.to_owned(), sql: "other".to_owned(), pattern: String::new() };
     let pattern = |n: u128| QueryId(Uuid::from_u128(n));
-    let (run, keep) = (|n| Subject::query(cx.workspace, pattern(n)), |n| Subject::saved(cx.workspace, pattern(n)));
+    let (run, keep) =
+        (|n| Subject::query(cx.workspace, pattern(n)), |n| Subject::saved(cx.workspace, pattern(n)));
     let long = "x".repeat(5_000);
     let commit = Commit::new()
         .event(event(run(1), executed(Some("first?"), "one").into()))

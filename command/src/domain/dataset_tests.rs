@@ -10,7 +10,14 @@ use crate::domain::{
 const ID: DatasetId = DatasetId(Uuid::from_u128(7));
 
 fn upload(blob: &str) -> Upload {
-    Upload { blob: blob.to_owned(), bytes: 3, sha256: "00".to_owned(), file_name: None, content_type: None }
+    Upload {
+        blob: blob.to_owned(),
+        bytes: 3,
+        sha256: "00".to_owned(),
+        file_name: None,
+        content_type: None,
+        source: None,
+    }
 }
 
 fn receive(name: &str) -> Receive {

@@ -174,7 +174,13 @@ mod tests {
     const ID: QueryId = QueryId(Uuid::from_u128(5));
 
     fn saved(name: &str) -> Event {
-        Saved { name: name.to_owned(), sql: "SELECT 1".to_owned(), pattern: "SELECT ?".to_owned(), context: None }.into()
+        Saved {
+            name: name.to_owned(),
+            sql: "SELECT 1".to_owned(),
+            pattern: "SELECT ?".to_owned(),
+            context: None,
+        }
+        .into()
     }
 
     fn renamed(name: &str) -> Event {

@@ -26,6 +26,7 @@ use weir_events::{
 use weir_infra::{
     auth::{ApiKey, ApiKeys, Authenticator, Revocations, SessionId, SigningKey},
     blob::{self, Blobs},
+    fetch::{self, Fetcher},
     http::{
         Problem, edge,
         idempotency::{ReplyStore, guard},
@@ -52,6 +53,8 @@ impl ApiKeys for NoKeys {
 pub(crate) struct World {
     pub(crate) nats: Nats,
     pub(crate) folder: TempDir,
+    /// Hosts on this machine from which files may be imported.
+    pub(crate) import_hosts: Vec<String>,
     key: SigningKey,
 }
 
@@ -102,7 +105,12 @@ impl Worker {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self { nats: Nats::start().await, folder: tempfile::tempdir().unwrap(), key: SigningKey::generate() }
+        Self {
+            nats: Nats::start().await,
+            folder: tempfile::tempdir().unwrap(),
+            import_hosts: Vec::new(),
+            key: SigningKey::generate(),
+        }
     }
 
     /// The secret of the installation.
@@ -132,6 +140,11 @@ impl World {
             blobs: blobs.clone(),
             engine: engine.clone(),
             directory: directory.clone(),
+            fetcher: Fetcher::new(fetch::Options {
+                hosts: self.import_hosts.clone(),
+                ..fetch::Options::default()
+            })
+            .unwrap(),
             models,
         };
         let app = App::new(adapters, config, &metrics::registry()).unwrap();

@@ -95,6 +95,10 @@ codes! {
     VisualizationNotFound = "visualization_not_found", NOT_FOUND, "There is no such visualization";
     NameTaken = "name_taken", CONFLICT, "The name is taken";
     DatasetNotReady = "dataset_not_ready", CONFLICT, "The dataset is still being read";
+    ImportAddressRefused = "import_address_refused", UNPROCESSABLE_ENTITY, "Files are not fetched from this address";
+    ImportFailed = "import_failed", BAD_GATEWAY, "The file could not be fetched";
+    ImportTimeout = "import_timeout", GATEWAY_TIMEOUT, "The file took too long to be fetched";
+    TooManyImports = "too_many_imports", TOO_MANY_REQUESTS, "As many files are fetched as may be at once";
     DatasetRejected = "dataset_rejected", UNPROCESSABLE_ENTITY, "The file could not be read";
     QueryNotSaved = "query_not_saved", CONFLICT, "The query is not saved";
     QuestionUnsupported = "question_unsupported", NOT_IMPLEMENTED, "Only SQL can be asked here";

@@ -1,10 +1,11 @@
 //! Connections to providers, and whom they trust.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use chrono::Utc;
 use reqwest::{RequestBuilder, Response, Url, header, redirect};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+
+use crate::tls::{self, SetupError};
 
 use super::{Config, Dialect, Error, Key, REPLY_BYTES, retry, wire};
 
@@ -20,30 +21,13 @@ pub struct Client {
     here: reqwest::Client,
 }
 
-/// The client could not be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("the client for language models cannot be set up: {0}")]
-pub struct SetupError(String);
-
 impl Client {
-    /// Trusts whom this machine trusts. Where it trusts nobody, because no certificates are installed,
-    /// only addresses without TLS can be reached.
+    /// Trusts whom this machine trusts.
     ///
     /// # Errors
     /// When the TLS library refuses its configuration, or the environment names a proxy that is none.
     pub fn new() -> Result<Self, SetupError> {
-        let failed = |e: &dyn std::error::Error| SetupError(e.to_string());
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        let (trusted, _) = roots.add_parsable_certificates(found.certs);
-        if trusted == 0 {
-            tracing::warn!("this machine trusts no certificates: no language model is reached through https");
-        }
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|e| failed(&e))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let tls = tls::client()?;
         let builder = || {
             reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -52,8 +36,8 @@ impl Client {
                 .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
         };
         Ok(Self {
-            away: builder().build().map_err(|e| failed(&e))?,
-            here: builder().no_proxy().build().map_err(|e| failed(&e))?,
+            away: builder().build().map_err(|e| SetupError::new(&e))?,
+            here: builder().no_proxy().build().map_err(|e| SetupError::new(&e))?,
         })
     }
 

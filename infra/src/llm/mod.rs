@@ -21,7 +21,8 @@ use std::{fmt, time::Duration};
 
 use reqwest::Url;
 
-pub use client::{Client, SetupError};
+pub use crate::tls::SetupError;
+pub use client::Client;
 pub use key::{InvalidKey, Key};
 
 /// The largest reply that is read, in bytes.

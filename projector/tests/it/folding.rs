@@ -203,6 +203,7 @@ async fn a_query_is_saved_renamed_and_given_up() {
         name: name.to_owned(),
         sql: "SELECT 7".to_owned(),
         pattern: "SELECT ?".to_owned(),
+        context: None,
     };
     story.tell(q(), executed(1, &[], 1.0, None)).await;
     story.tell(q(), saved("seven")).await;
@@ -244,10 +245,8 @@ async fn questions_stand_with_their_runs_and_in_the_activity() {
     let database = folded(&story).await;
     let pool = database.pool();
     let asked = rows(pool, "SELECT question, model FROM runs ORDER BY position").await;
-    let wanted = [
-        json!({"question": question, "model": "small-1"}),
-        json!({"question": long, "model": "small-1"}),
-    ];
+    let wanted =
+        [json!({"question": question, "model": "small-1"}), json!({"question": long, "model": "small-1"})];
     assert_eq!(asked, wanted);
     let told = rows(
         pool,

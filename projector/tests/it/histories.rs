@@ -172,7 +172,7 @@ impl World {
         let name = format!("q{}", act.what);
         let event: query::Event = if self.saved.insert(key) {
             let sql = format!("SELECT {}", act.what);
-            query::Saved { name, sql, pattern: "SELECT ?".to_owned() }.into()
+            query::Saved { name, sql, pattern: "SELECT ?".to_owned(), context: None }.into()
         } else if act.what.is_multiple_of(2) {
             self.saved.remove(&key);
             query::Unsaved {}.into()

@@ -93,6 +93,7 @@ pub(crate) fn uploaded(name: &str, version: u32, bytes: u64) -> dataset::Uploade
             sha256: format!("{bytes:064x}"),
             file_name: Some(format!("{name}.csv")),
             content_type: None,
+            source: None,
         },
         options: dataset::ReadOptions::default(),
         request: None,
@@ -167,6 +168,7 @@ pub(crate) fn executed(
         cache_tier: tier,
         result_hash: "00ff".to_owned(),
         result: None,
+        context: None,
         question: None,
         model: None,
     }
@@ -192,6 +194,7 @@ pub(crate) fn saved_chart(name: &str, description: Option<&str>) -> visualizatio
         sql: "SELECT 1".to_owned(),
         query_id: pattern(1),
         run_id: None,
+        context: None,
         spec: serde_json::json!({ "mark": "bar", "title": name }),
         chart: Some(serde_json::json!({ "type": "bar" })),
     }

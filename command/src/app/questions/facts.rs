@@ -39,9 +39,9 @@ pub(super) struct Context {
     pub(super) text: String,
 }
 
-/// What is known of these datasets: of each column, how many cells are missing.
-pub(super) fn of(datasets: &[Dataset]) -> Facts {
-    let mut facts = Facts::default();
+/// What is known of these datasets, of each column how many cells are missing; and what contexts say.
+pub(super) fn of(datasets: &[Dataset], contexts: Vec<Context>) -> Facts {
+    let mut facts = Facts { contexts, ..Facts::default() };
     for dataset in datasets {
         let Some(ready) = &dataset.ready else { continue };
         let missing = |column: &weir_events::dataset::Column| match column.missing.values().sum::<u64>() {

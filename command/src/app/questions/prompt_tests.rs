@@ -32,6 +32,7 @@ fn dataset(id: u128, name: &str, columns: &[(&str, &str)]) -> Dataset {
             sha256: "hash".to_owned(),
             file_name: Some("secret-file.csv".to_owned()),
             content_type: None,
+            source: None,
         },
         options: ReadOptions::default(),
         ready: Some(Ready {
@@ -60,7 +61,7 @@ fn material(rows_shared: bool) -> Material {
         ..dataset(1, "flights", &[("carrier", "text"), ("dep_delay", "float"), ("time_hour", "timestamptz")])
     };
     let datasets = vec![flights, dataset(2, "Air Lines", &[("carrier", "text"), ("Full Name", "text")])];
-    let mut facts = facts::of(&datasets);
+    let mut facts = facts::of(&datasets, Vec::new());
     let values = vec!["secret-value-UA".to_owned()];
     let carrier = OfColumn { distinct: Some(16), values, ..OfColumn::default() };
     facts.columns.entry(datasets[0].id).or_default().insert("carrier".to_owned(), carrier);

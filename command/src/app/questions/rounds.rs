@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use tokio::task::spawn_blocking;
-use weir_engine::sql::{self, SqlError};
+use weir_engine::{
+    context as format,
+    sql::{self, SqlError},
+};
 use weir_events::WorkspaceId;
 use weir_infra::{
     http::{Code, Problem},
@@ -26,6 +29,8 @@ use crate::app::queries::Failure;
 const DATASETS: usize = 40;
 /// Names of others.
 const OTHERS: usize = 1_000;
+/// Contexts that a model is told about.
+const CONTEXTS: usize = 20;
 /// Questions that were answered well.
 const APPROVED: usize = 30;
 /// Datasets of which rows are shown, and how many, where the workspace shares its rows.
@@ -182,7 +187,7 @@ impl App {
         let rows = if rows_shared { self.first_rows(workspace, &datasets).await } else { HashMap::new() };
         let material = Material {
             question: question.to_string(),
-            facts: facts::of(&datasets),
+            facts: facts::of(&datasets, self.told_by_contexts(workspace).await?),
             approved: self.directory().approved(workspace, APPROVED),
             datasets,
             others,
@@ -190,6 +195,25 @@ impl App {
             rows_shared,
         };
         Ok(prompt::messages(&material, self.config().prompt_bytes))
+    }
+
+    /// What the workspace's contexts say. Drafts and those that are not to be used any more say nothing.
+    async fn told_by_contexts(&self, workspace: WorkspaceId) -> Result<Vec<facts::Context>, Problem> {
+        let app = self.clone();
+        let telling = spawn_blocking(move || {
+            let catalog = app.catalog(workspace);
+            let mut names = app.directory().context_names(workspace, CONTEXTS);
+            names.sort();
+            let found = names.iter().filter_map(|name| app.find_context(workspace, name).ok());
+            found
+                .filter(|found| found.context.status() == format::Status::Active)
+                .map(|found| facts::Context {
+                    name: found.within.name,
+                    text: format::prompt_facts(&found.context, &catalog),
+                })
+                .collect()
+        });
+        telling.await.map_err(Problem::internal)
     }
 
     /// The first rows of the first datasets. One that cannot be read has none to show.

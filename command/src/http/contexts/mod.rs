@@ -5,12 +5,16 @@ mod restore;
 mod save;
 mod validate;
 
+use std::borrow::Cow;
+
 use actix_web::{HttpMessage, HttpRequest, web};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
-use weir_engine::context::Finding;
+use weir_engine::context::{self as format, Finding};
 use weir_infra::http::{Code, Problem};
+
+use crate::app::contexts::invalid;
 
 /// The routes. Each guards its method, so that other methods of a path may be served elsewhere.
 pub fn routes(cfg: &mut web::ServiceConfig) {
@@ -38,7 +42,7 @@ struct Body {
     /// How far to look: `schema`, `semantic` or `full`; only for validation, `full` by default.
     #[serde(default)]
     level: Option<String>,
-    /// `weir`, or `osi` for a file in the Open Semantic Interchange form; found out by default.
+    /// `weir` (the default), or `osi` for a file in the Open Semantic Interchange form.
     #[serde(default)]
     format: Option<String>,
 }
@@ -53,8 +57,15 @@ impl Body {
                 Problem::new(code, format!("The body does not have the expected form: {e}."))
             });
         }
-        let texts =
-            ["", "text/markdown", "text/plain", "text/yaml", "application/yaml", "application/x-yaml", "text/x-yaml"];
+        let texts = [
+            "",
+            "text/markdown",
+            "text/plain",
+            "text/yaml",
+            "application/yaml",
+            "application/x-yaml",
+            "text/x-yaml",
+        ];
         if !texts.iter().any(|text| kind.eq_ignore_ascii_case(text)) {
             let detail = "A context is text/markdown, application/yaml, or JSON with its `content`.";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
@@ -63,6 +74,24 @@ impl Body {
             .map_err(|_| Problem::new(Code::InvalidBody, "The context is not UTF-8."))?;
         Ok(Self { content, dataset: None, level: None, format: None })
     }
+}
+
+/// The file in Weir's own form.
+fn text(body: &Body) -> Result<Cow<'_, str>, Problem> {
+    let osi = match body.format.as_deref() {
+        // What earlier drafts of the interchange begin with.
+        None => body.content.lines().any(|line| line.starts_with("semantic_model:")),
+        Some("weir") => false,
+        Some("osi") => true,
+        Some(_) => {
+            return Err(Problem::invalid("format", "unknown", "A format is one of weir, osi."));
+        }
+    };
+    if !osi {
+        return Ok(Cow::Borrowed(&body.content));
+    }
+    let context = format::from_osi(&body.content).map_err(|findings| invalid(&findings))?;
+    Ok(Cow::Owned(format::markdown(&context)))
 }
 
 /// Something wrong with a context.

@@ -83,7 +83,7 @@ pub(super) async fn save(
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
     let body = Body::read(&req, &body)?;
-    let text = super::text(&body)?;
+    let text = super::text(&body)?.into_owned();
     let cx = context(&caller, &request);
     let done = Box::pin(app.save_context(&cx, &text, body.dataset.as_deref())).await?;
     let kept = done.reply;

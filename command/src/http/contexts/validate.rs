@@ -60,7 +60,7 @@ pub(super) async fn validate(
     };
     fresh(&app, position).await?;
     let at = app.directory().position();
-    let text = super::text(&body)?;
+    let text = super::text(&body)?.into_owned();
     let workspace = caller.workspace;
     let app = app.get_ref().clone();
     // A large one takes a while.

@@ -75,6 +75,11 @@ pub(super) fn options(text: Option<&str>) -> Result<ReadOptions, Problem> {
     options.try_into()
 }
 
+/// Options that came as a part of JSON.
+pub(super) fn read_options(options: UploadOptions) -> Result<ReadOptions, Problem> {
+    options.try_into()
+}
+
 impl TryFrom<UploadOptions> for ReadOptions {
     type Error = Problem;
 
@@ -124,7 +129,13 @@ pub(super) fn is_form(req: &HttpRequest) -> bool {
 }
 
 /// Refuses what is known to be in vain before gigabytes have arrived.
-fn check(app: &App, cx: &Ctx, id: DatasetId, purpose: Purpose, labels: &Labels) -> Result<(), Problem> {
+pub(super) fn check(
+    app: &App,
+    cx: &Ctx,
+    id: DatasetId,
+    purpose: Purpose,
+    labels: &Labels,
+) -> Result<(), Problem> {
     if purpose == Purpose::Version {
         let labelled = [("name", labels.name.is_some()), ("description", labels.description.is_some())];
         if let Some((field, _)) = labelled.into_iter().find(|(_, given)| *given) {

@@ -5,6 +5,7 @@ mod delete;
 mod download;
 mod file_name;
 mod form;
+mod import;
 mod preview;
 mod replace;
 mod restore;
@@ -23,6 +24,7 @@ use crate::{app::App, directory::Dataset};
 /// The routes. Each guards its method, so that other methods of a path may be served elsewhere.
 pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/v1/datasets", web::post().to(upload::upload))
+        .route("/api/v1/datasets/import", web::post().to(import::import))
         .route("/api/v1/datasets/{id}", web::patch().to(change::change))
         .route("/api/v1/datasets/{id}", web::delete().to(delete::delete))
         .route("/api/v1/datasets/{id}/restore", web::post().to(restore::restore))
@@ -36,6 +38,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
 #[derive(Debug, OpenApi)]
 #[openapi(paths(
     upload::upload,
+    import::import,
     change::change,
     delete::delete,
     restore::restore,

@@ -20,9 +20,12 @@ use super::{
     view::DatasetView,
 };
 use crate::{
-    app::{App, context, uploads},
+    app::{App, Done, context, uploads},
     directory::{Dataset, Status},
-    domain::dataset::Receive,
+    domain::{
+        Ctx,
+        dataset::{Receive, Received},
+    },
     http::common::Prefer,
 };
 
@@ -111,13 +114,7 @@ pub(super) async fn upload(
     }
     let form = Form::receive(&app, &cx, id, Purpose::Dataset, &req, labels, payload).await?;
     let Form { arrived, file_name, content_type, labels } = form;
-    let name = labels.name.or_else(|| file_name.as_deref().and_then(suggested)).ok_or_else(|| {
-        Problem::invalid(
-            "name",
-            "missing",
-            "The dataset needs a name, and the file has none to take it from.",
-        )
-    })?;
+    let name = labels.name.or_else(|| file_name.as_deref().and_then(suggested)).ok_or_else(unnamed)?;
     let options = options(labels.options.as_deref())?;
     let done = app
         .receive(&cx, id, arrived, |arrived| Receive {
@@ -128,6 +125,17 @@ pub(super) async fn upload(
             options,
         })
         .await?;
+    answered(&app, &cx, id, prefer, done).await
+}
+
+/// What is said of a file that was received, once the caller does not wait any more.
+pub(super) async fn answered(
+    app: &App,
+    cx: &Ctx,
+    id: DatasetId,
+    prefer: Prefer,
+    done: Done<Received>,
+) -> Result<HttpResponse, Problem> {
     let settled = match prefer.0 {
         Some(wait) => app.directory().settled(cx.workspace, id, 1, wait).await,
         None => None,
@@ -150,6 +158,11 @@ pub(super) async fn upload(
     }
     prefer.applied(&mut response);
     Ok(response)
+}
+
+/// There is nothing that the dataset could be called.
+pub(super) fn unnamed() -> Problem {
+    Problem::invalid("name", "missing", "The dataset needs a name, and the file has none to take it from.")
 }
 
 /// Why a file could not be read, and where to look.

@@ -136,30 +136,30 @@ struct ContextView {
 struct RuleView {
     /// The rule.
     id: String,
-    /// What it is for.
-    name: Option<String>,
     /// `validation` or `quality`.
     rule_type: &'static str,
     /// `error`, `warning` or `info`.
     severity: &'static str,
     /// The context's words for rows that break it.
     message: Option<String>,
-    /// The rows that break it; null where that could not be counted.
-    broken: Option<u64>,
-    /// All rows that it was held against.
+    /// All rows that it was held against; null where they could not be counted.
     rows: Option<u64>,
+    /// The rows that break it.
+    broken: Option<u64>,
+    /// The rows in which a value is missing that would tell. They do not break it.
+    undecided: Option<u64>,
 }
 
 impl From<Checked> for RuleView {
     fn from(c: Checked) -> Self {
         Self {
             id: c.id,
-            name: c.name,
             rule_type: c.rule_type,
             severity: c.severity,
             message: c.message,
-            broken: c.counts.map(|(broken, _)| broken),
-            rows: c.counts.map(|(_, rows)| rows),
+            rows: c.counts.map(|c| c.rows),
+            broken: c.counts.map(|c| c.broken),
+            undecided: c.counts.map(|c| c.undecided),
         }
     }
 }
@@ -187,25 +187,28 @@ impl Ask {
         let requested = parts != Request::default();
         match (self.sql, self.question, self.context) {
             (Some(_), Some(_), _) => contradiction("question", "Ask in SQL or in plain language, not both."),
-            (_, Some(_), Some(_)) => {
-                contradiction("context", "A question in plain language knows all contexts; ask it without one.")
-            }
+            (_, Some(_), Some(_)) => contradiction(
+                "context",
+                "A question in plain language knows all contexts; ask it without one.",
+            ),
             (Some(_), _, _) if requested => {
                 contradiction("metrics", "Ask in SQL or for metrics and dimensions, not both.")
             }
             (None, Some(_), None) if requested => {
                 contradiction("metrics", "Ask in plain language or for metrics and dimensions, not both.")
             }
-            (Some(sql), None, Some(context)) => Ok(Wanted::Context(context, In::Sql(sql, request.params))),
+            (Some(_), None, _) if !request.params.is_empty() => {
+                let detail = "Parameters belong to the filters of a context; write the values into the SQL.";
+                Err(Problem::invalid("params", "unsupported", detail))
+            }
+            (Some(sql), None, Some(context)) => Ok(Wanted::Context(context, In::Sql(sql))),
             (None, None, Some(context)) => Ok(Wanted::Context(context, In::Request(request))),
             (_, _, None) if !request.params.is_empty() => {
                 let detail = "Parameters belong to the filters of a context; write the values into the SQL.";
                 Err(Problem::invalid("params", "unsupported", detail))
             }
             (Some(sql), None, None) => Ok(Wanted::Sql(sql)),
-            (None, Some(question), None) => {
-                Ok(Wanted::Question(Question::parse("question", &question)?))
-            }
+            (None, Some(question), None) => Ok(Wanted::Question(Question::parse("question", &question)?)),
             (None, None, None) if requested => {
                 Err(Problem::invalid("context", "missing", "Metrics and dimensions are those of a context."))
             }
