@@ -98,7 +98,7 @@ struct Output {
     format: Option<String>,
 }
 
-struct Compiler<'a> {
+pub(super) struct Compiler<'a> {
     context: &'a Context,
     world: World<'a>,
 }
@@ -115,7 +115,7 @@ fn in_request(trouble: Trouble, what: &str, text: &str) -> Finding {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(context: &'a Context, catalog: &'a Catalog) -> Self {
+    pub(super) fn new(context: &'a Context, catalog: &'a Catalog) -> Self {
         Self { context, world: World::new(context, Some(catalog)) }
     }
 
@@ -161,17 +161,67 @@ impl<'a> Compiler<'a> {
             let detail = format!("The request becomes SQL of more than {} bytes.", crate::sql::MAX_BYTES);
             return Err(vec![Finding::error(Code::TooLarge, detail)]);
         }
+        let datasets = self.used(joined).map_err(|f| vec![f])?;
+        let columns = dimensions.iter().chain(&metrics);
+        let columns = columns.map(|o| OutputColumn { name: o.name.clone(), format: o.format.clone() });
+        Ok(Compiled { sql, datasets, columns: columns.collect() })
+    }
+
+    fn used(&self, joined: Vec<usize>) -> Result<Vec<UsedDataset>, Finding> {
         let mut datasets: Vec<UsedDataset> = Vec::new();
         for dataset in joined {
-            let entry = self.world.entry(dataset).map_err(|f| vec![f])?;
+            let entry = self.world.entry(dataset)?;
             let used = UsedDataset { id: entry.id.clone(), name: entry.name.clone(), version: entry.version };
             if !datasets.contains(&used) {
                 datasets.push(used);
             }
         }
-        let columns = dimensions.iter().chain(&metrics);
-        let columns = columns.map(|o| OutputColumn { name: o.name.clone(), format: o.format.clone() });
-        Ok(Compiled { sql, datasets, columns: columns.collect() })
+        Ok(datasets)
+    }
+
+    /// The query that counts the rows which break a rule, and what it reads.
+    pub(super) fn rule(&self, number: usize) -> Result<(String, Vec<UsedDataset>), Finding> {
+        let rule = &self.context.business_rules[number];
+        let mut resolver = Resolver::new(&self.world);
+        let scope = self.world.scope(&rule.datasets);
+        let found = resolver.condition(&rule.condition, &scope, None);
+        let found = found.map_err(|trouble| self.of_rule(number, trouble))?;
+        let graph = Graph::new(&self.world);
+        let uses: BTreeSet<usize> =
+            if found.uses.is_empty() { scope.iter().copied().take(1).collect() } else { found.uses.clone() };
+        let listed = scope.iter().filter(|d| uses.contains(d));
+        let order: Vec<usize> = listed.copied().chain(uses.iter().filter(|d| !scope.contains(d)).copied()).collect();
+        let named = format!("The rule '{}'", shown(&rule.id));
+        let none = BTreeSet::new();
+        let root = fanout::single_grain(&self.world, &graph, &order, &uses, &none, &named)?;
+        let steps = graph.joins(root, &uses, &none)?;
+        let part = Part { root, steps, rules: BTreeSet::new(), calls: Vec::new() };
+        let writer =
+            Writer { compiler: self, graph: &graph, dimensions: &[], filters: &[], rules: &BTreeMap::new() };
+        let marker = part.has_strangers().then(|| writer.marker(root));
+        let (mut own, mut also) = (String::new(), String::new());
+        if let Some(marker) = &marker {
+            let row = format!("{}.{}", sql::ident(self.world.alias(root)), sql::ident(marker));
+            own = format!(" FILTER (WHERE {row})");
+            also = format!("{row} AND ");
+        }
+        let condition = sql::text(&found.expr);
+        let body = writer.body(&part, marker.as_deref())?;
+        let sql = format!(
+            "SELECT\n  COUNT(*){own} AS total_rows,\n  COUNT(*) FILTER (WHERE {also}({condition}) IS FALSE) AS broken_rows,\n  \
+             COUNT(*) FILTER (WHERE {also}({condition}) IS NULL) AS undecided_rows\n{body}"
+        );
+        Ok((sql, self.used(part.joined().into_iter().collect())?))
+    }
+
+    fn of_rule(&self, number: usize, trouble: Trouble) -> Finding {
+        let (line, column) = (trouble.place.line, trouble.place.column);
+        let finding = in_request(trouble, "The rule", &self.context.business_rules[number].id);
+        let path = format!("business_rules[{number}].condition");
+        match finding.line {
+            Some(_) => finding,
+            None => self.context.places.put_inside(finding, &path, line, column),
+        }
     }
 
     fn dimensions(&self, request: &Request, resolver: &mut Resolver<'_, 'a>, findings: &mut Vec<Finding>) -> Vec<Output> {
@@ -365,15 +415,7 @@ impl<'a> Compiler<'a> {
                     rules.insert(number, found);
                 }
                 // A rule that cannot be held to must not be left out in silence.
-                Err(trouble) => {
-                    let (line, column) = (trouble.place.line, trouble.place.column);
-                    let finding = in_request(trouble, "The rule", &rule.id);
-                    let path = format!("business_rules[{number}].condition");
-                    findings.push(match finding.line {
-                        Some(_) => finding,
-                        None => self.context.places.put_inside(finding, &path, line, column),
-                    });
-                }
+                Err(trouble) => findings.push(self.of_rule(number, trouble)),
             }
         }
         rules

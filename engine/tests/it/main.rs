@@ -1,5 +1,6 @@
 //! The engine over a real blob store in a folder.
 
+mod contexts;
 mod files;
 mod growth_and_overflow;
 mod limits;
