@@ -38,7 +38,7 @@ pub struct Saved {
     pub run_id: Option<RunId>,
     /// The context that its query was asked in, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<Within>,
+    pub context: Option<Box<Within>>,
     /// The Vega-Lite specification, without data.
     pub spec: Value,
     /// The short form that the specification was made from, if it was.

@@ -73,7 +73,7 @@ impl App {
             Over::Sql(sql) => ("query.sql", validate::sql("query.sql", &sql)?, None, None),
             Over::Run(id) => {
                 let run = self.directory().recent_run(workspace, id).ok_or_else(|| run_not_found(id))?;
-                ("run_id", run.sql, Some(id), run.within)
+                ("run_id", run.sql, Some(id), run.within.map(Box::new))
             }
         };
         let statement = sql::parse(&sql).map_err(|e| Failure::from(e).problem(field))?;

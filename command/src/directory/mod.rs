@@ -244,7 +244,7 @@ impl Directory {
 
     /// Saved queries and charts that were made in a context: what they are, and their names.
     pub fn uses(&self, workspace: WorkspaceId, id: ContextId) -> Vec<(&'static str, String)> {
-        let made = |within: &Option<query::Within>| within.as_ref().is_some_and(|w| w.id == id);
+        let made = |within: &Option<Box<query::Within>>| within.as_ref().is_some_and(|w| w.id == id);
         let uses = self.within(workspace, |w| {
             let queries = w.queries.values().filter(|q| made(&q.within));
             let charts = w.visualizations.values().filter(|v| v.deleted_at.is_none() && made(&v.within));

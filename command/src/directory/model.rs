@@ -171,7 +171,7 @@ pub struct Query {
     /// The name it is saved under.
     pub saved: Option<String>,
     /// The context that it was in when it was saved.
-    pub within: Option<query::Within>,
+    pub within: Option<Box<query::Within>>,
     /// Its newest run that was answered, or its newest run where none was.
     pub run: Position,
     answered: bool,
@@ -245,7 +245,7 @@ pub struct Visualization {
     /// The run that it was made from, if it was.
     pub run_id: Option<RunId>,
     /// The context that its query was asked in, if it was.
-    pub within: Option<query::Within>,
+    pub within: Option<Box<query::Within>>,
     /// The Vega-Lite specification, without data.
     pub spec: Value,
     /// The short form that the specification was made from, if it was.
@@ -456,7 +456,7 @@ impl Workspace {
             query::Event::Failed(_) => query.run = position,
             query::Event::Saved(e) => {
                 query.saved = Some(e.name.clone());
-                query.within.clone_from(&e.context);
+                query.within = e.context.clone().map(Box::new);
                 query.saved_at = position;
             }
             query::Event::Renamed(e) => query.saved = Some(e.name.clone()),

@@ -25,7 +25,7 @@ pub struct Content {
     /// The run that it was made from, if it was.
     pub run_id: Option<RunId>,
     /// The context that its query was asked in, if it was.
-    pub context: Option<Within>,
+    pub context: Option<Box<Within>>,
     /// The Vega-Lite specification, without data.
     pub spec: Value,
     /// The short form that the specification was made from, if it was.

@@ -183,7 +183,12 @@ async fn names_for_queries_do_not_meet_their_runs() {
     let (runs, saved) = (Subject::query(ada.workspace, id), Subject::saved(ada.workspace, id));
     assert_eq!(weir.log.load(&runs).await.unwrap().len(), 1, "nothing but the run");
     let events: Vec<_> = weir.log.load(&saved).await.unwrap().into_iter().map(|e| e.event).collect();
-    let one = query::Saved { name: "One".into(), sql: "SELECT 1".into(), pattern: "SELECT ?".into() };
+    let one = query::Saved {
+        name: "One".into(),
+        sql: "SELECT 1".into(),
+        pattern: "SELECT ?".into(),
+        context: None,
+    };
     assert_eq!(events, [Event::from(query::Event::from(one))]);
 
     // A stream of an older release has the name among the runs.
@@ -191,7 +196,12 @@ async fn names_for_queries_do_not_meet_their_runs() {
     let old = QueryId(old.text("query_id").parse().unwrap());
     let path = format!("queries/{old}");
     let runs = Subject::query(ada.workspace, old);
-    let saved = query::Saved { name: "Old".into(), sql: "SELECT 'old' AS text".into(), pattern: "x".into() };
+    let saved = query::Saved {
+        name: "Old".into(),
+        sql: "SELECT 'old' AS text".into(),
+        pattern: "x".into(),
+        context: None,
+    };
     let name = Subject::name(ada.workspace, weir_events::name::Kind::Query, "Old");
     let commit = Commit::new()
         .event(weir.event(runs, query::Event::from(saved)))

@@ -8,8 +8,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::catalog::Catalog;
-use super::finding::{Code, Finding, ordered};
 use super::fanout::{self, Common, Part};
+use super::finding::{Code, Finding, ordered};
 use super::graph::{Graph, Step};
 use super::model::{Context, JoinType};
 use super::params::{self, Bound, Params};
@@ -87,7 +87,9 @@ pub struct OutputColumn {
 ///
 /// All that is wrong with the request, or with the parts of the context that it needs.
 pub fn compile(context: &Context, request: &Request, catalog: &Catalog) -> Result<Compiled, Vec<Finding>> {
-    on_stack(|| Compiler::new(context, catalog).compile(request)).unwrap_or_else(|e| Err(vec![e])).map_err(ordered)
+    on_stack(|| Compiler::new(context, catalog).compile(request))
+        .unwrap_or_else(|e| Err(vec![e]))
+        .map_err(ordered)
 }
 
 /// Something asked for, with its name in the answer.
@@ -98,7 +100,7 @@ struct Output {
     format: Option<String>,
 }
 
-struct Compiler<'a> {
+pub(super) struct Compiler<'a> {
     context: &'a Context,
     world: World<'a>,
 }
@@ -115,7 +117,7 @@ fn in_request(trouble: Trouble, what: &str, text: &str) -> Finding {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(context: &'a Context, catalog: &'a Catalog) -> Self {
+    pub(super) fn new(context: &'a Context, catalog: &'a Catalog) -> Self {
         Self { context, world: World::new(context, Some(catalog)) }
     }
 
@@ -149,7 +151,13 @@ impl<'a> Compiler<'a> {
             return Err(findings);
         }
         let graph = Graph::new(&self.world);
-        let writer = Writer { compiler: self, graph: &graph, dimensions: &dimensions, filters: &filters, rules: &rules };
+        let writer = Writer {
+            compiler: self,
+            graph: &graph,
+            dimensions: &dimensions,
+            filters: &filters,
+            rules: &rules,
+        };
         let (mut sql, joined) = self.write(&writer, &metrics, &via).map_err(|f| vec![f])?;
         if !order.is_empty() {
             sql.push_str(&format!("\nORDER BY {}", order.join(", ")));
@@ -161,20 +169,76 @@ impl<'a> Compiler<'a> {
             let detail = format!("The request becomes SQL of more than {} bytes.", crate::sql::MAX_BYTES);
             return Err(vec![Finding::error(Code::TooLarge, detail)]);
         }
-        let mut datasets: Vec<UsedDataset> = Vec::new();
-        for dataset in joined {
-            let entry = self.world.entry(dataset).map_err(|f| vec![f])?;
-            let used = UsedDataset { id: entry.id.clone(), name: entry.name.clone(), version: entry.version };
-            if !datasets.contains(&used) {
-                datasets.push(used);
-            }
-        }
+        let datasets = self.used(joined).map_err(|f| vec![f])?;
         let columns = dimensions.iter().chain(&metrics);
         let columns = columns.map(|o| OutputColumn { name: o.name.clone(), format: o.format.clone() });
         Ok(Compiled { sql, datasets, columns: columns.collect() })
     }
 
-    fn dimensions(&self, request: &Request, resolver: &mut Resolver<'_, 'a>, findings: &mut Vec<Finding>) -> Vec<Output> {
+    fn used(&self, joined: Vec<usize>) -> Result<Vec<UsedDataset>, Finding> {
+        let mut datasets: Vec<UsedDataset> = Vec::new();
+        for dataset in joined {
+            let entry = self.world.entry(dataset)?;
+            let used = UsedDataset { id: entry.id.clone(), name: entry.name.clone(), version: entry.version };
+            if !datasets.contains(&used) {
+                datasets.push(used);
+            }
+        }
+        Ok(datasets)
+    }
+
+    /// The query that counts the rows which break a rule, and what it reads.
+    pub(super) fn rule(&self, number: usize) -> Result<(String, Vec<UsedDataset>), Finding> {
+        let rule = &self.context.business_rules[number];
+        let mut resolver = Resolver::new(&self.world);
+        let scope = self.world.scope(&rule.datasets);
+        let found = resolver.condition(&rule.condition, &scope, None);
+        let found = found.map_err(|trouble| self.of_rule(number, trouble))?;
+        let graph = Graph::new(&self.world);
+        let uses: BTreeSet<usize> =
+            if found.uses.is_empty() { scope.iter().copied().take(1).collect() } else { found.uses.clone() };
+        let listed = scope.iter().filter(|d| uses.contains(d));
+        let order: Vec<usize> =
+            listed.copied().chain(uses.iter().filter(|d| !scope.contains(d)).copied()).collect();
+        let named = format!("The rule '{}'", shown(&rule.id));
+        let none = BTreeSet::new();
+        let root = fanout::single_grain(&self.world, &graph, &order, &uses, &none, &named)?;
+        let steps = graph.joins(root, &uses, &none)?;
+        let part = Part { root, steps, rules: BTreeSet::new(), calls: Vec::new() };
+        let writer =
+            Writer { compiler: self, graph: &graph, dimensions: &[], filters: &[], rules: &BTreeMap::new() };
+        let marker = part.has_strangers().then(|| writer.marker(root));
+        let (mut own, mut also) = (String::new(), String::new());
+        if let Some(marker) = &marker {
+            let row = format!("{}.{}", sql::ident(self.world.alias(root)), sql::ident(marker));
+            own = format!(" FILTER (WHERE {row})");
+            also = format!("{row} AND ");
+        }
+        let condition = sql::text(&found.expr);
+        let body = writer.body(&part, marker.as_deref())?;
+        let sql = format!(
+            "SELECT\n  COUNT(*){own} AS total_rows,\n  COUNT(*) FILTER (WHERE {also}({condition}) IS FALSE) AS broken_rows,\n  \
+             COUNT(*) FILTER (WHERE {also}({condition}) IS NULL) AS undecided_rows\n{body}"
+        );
+        Ok((sql, self.used(part.joined().into_iter().collect())?))
+    }
+
+    fn of_rule(&self, number: usize, trouble: Trouble) -> Finding {
+        let (line, column) = (trouble.place.line, trouble.place.column);
+        let finding = in_request(trouble, "The rule", &self.context.business_rules[number].id);
+        let path = format!("business_rules[{number}].condition");
+        match finding.line {
+            Some(_) => finding,
+            None => self.context.places.put_inside(finding, &path, line, column),
+        }
+    }
+
+    fn dimensions(
+        &self,
+        request: &Request,
+        resolver: &mut Resolver<'_, 'a>,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<Output> {
         let mut outputs: Vec<Output> = Vec::new();
         let last = |text: &str| text.rsplit('.').next().unwrap_or(text).trim().trim_matches('"').to_owned();
         let names: Vec<String> = request.dimensions.iter().map(|d| last(d)).collect();
@@ -211,12 +275,18 @@ impl<'a> Compiler<'a> {
         outputs
     }
 
-    fn metrics(&self, request: &Request, resolver: &mut Resolver<'_, 'a>, findings: &mut Vec<Finding>) -> Vec<Output> {
+    fn metrics(
+        &self,
+        request: &Request,
+        resolver: &mut Resolver<'_, 'a>,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<Output> {
         let mut outputs = Vec::new();
         for id in &request.metrics {
             let all = &self.context.metrics;
             let exact = all.iter().position(|m| m.id == *id);
-            let Some(number) = exact.or_else(|| all.iter().position(|m| m.id.eq_ignore_ascii_case(id))) else {
+            let Some(number) = exact.or_else(|| all.iter().position(|m| m.id.eq_ignore_ascii_case(id)))
+            else {
                 let detail = format!("The context has no metric '{}'.", shown(id));
                 let finding = Finding::error(Code::UnknownMetric, detail);
                 findings.push(finding.near(id, all.iter().map(|m| m.id.as_str())));
@@ -247,7 +317,12 @@ impl<'a> Compiler<'a> {
         outputs
     }
 
-    fn filters(&self, request: &Request, resolver: &mut Resolver<'_, 'a>, findings: &mut Vec<Finding>) -> Vec<Resolved> {
+    fn filters(
+        &self,
+        request: &Request,
+        resolver: &mut Resolver<'_, 'a>,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<Resolved> {
         let mut filters = Vec::new();
         let mut asked: BTreeSet<&str> = BTreeSet::new();
         let mut free = false;
@@ -327,8 +402,7 @@ impl<'a> Compiler<'a> {
                     bounds.insert(parameter.name.clone(), bound);
                 }
                 Err(what) => {
-                    let detail =
-                        format!("The parameter '{}' of '{}': {what}", parameter.name, filter.id);
+                    let detail = format!("The parameter '{}' of '{}': {what}", parameter.name, filter.id);
                     findings.push(Finding::error(Code::InvalidParameter, detail));
                 }
             }
@@ -356,7 +430,11 @@ impl<'a> Compiler<'a> {
 
     /// The rules that leave rows out, by number. A rule about datasets that are not there is about none
     /// that a request could join.
-    fn rules(&self, resolver: &mut Resolver<'_, 'a>, findings: &mut Vec<Finding>) -> BTreeMap<usize, Resolved> {
+    fn rules(
+        &self,
+        resolver: &mut Resolver<'_, 'a>,
+        findings: &mut Vec<Finding>,
+    ) -> BTreeMap<usize, Resolved> {
         let mut rules = BTreeMap::new();
         for (number, rule) in self.context.business_rules.iter().enumerate().filter(|(_, r)| r.constrains()) {
             let scope = self.world.scope(&rule.datasets);
@@ -365,15 +443,7 @@ impl<'a> Compiler<'a> {
                     rules.insert(number, found);
                 }
                 // A rule that cannot be held to must not be left out in silence.
-                Err(trouble) => {
-                    let (line, column) = (trouble.place.line, trouble.place.column);
-                    let finding = in_request(trouble, "The rule", &rule.id);
-                    let path = format!("business_rules[{number}].condition");
-                    findings.push(match finding.line {
-                        Some(_) => finding,
-                        None => self.context.places.put_inside(finding, &path, line, column),
-                    });
-                }
+                Err(trouble) => findings.push(self.of_rule(number, trouble)),
             }
         }
         rules
@@ -408,11 +478,17 @@ fn twice(outputs: &[Output], what: &str, findings: &mut Vec<Finding>) {
 }
 
 /// Columns to order by, as their numbers: a name could be taken for a column of a dataset.
-fn order(request: &Request, dimensions: &[Output], metrics: &[Output], findings: &mut Vec<Finding>) -> Vec<String> {
+fn order(
+    request: &Request,
+    dimensions: &[Output],
+    metrics: &[Output],
+    findings: &mut Vec<Finding>,
+) -> Vec<String> {
     let outputs: Vec<&Output> = dimensions.iter().chain(metrics).collect();
     let mut terms = Vec::new();
     for order in &request.order {
-        let is = |o: &&Output| o.name.eq_ignore_ascii_case(&order.by) || o.asked.eq_ignore_ascii_case(&order.by);
+        let is =
+            |o: &&Output| o.name.eq_ignore_ascii_case(&order.by) || o.asked.eq_ignore_ascii_case(&order.by);
         match outputs.iter().position(|o| is(o)) {
             Some(number) => {
                 let direction = if order.descending { " DESC" } else { "" };
@@ -464,7 +540,8 @@ impl Writer<'_, '_> {
         let steps = self.graph.joins(root, &uses, common.via)?;
         let mut part = Part { root, steps, rules: BTreeSet::new(), calls: Vec::new() };
         part.rules = fanout::rules_of(&part.joined(), common.rules);
-        let columns: Vec<String> = outputs.iter().map(|o| column(&sql::text(&o.found.expr), &o.name)).collect();
+        let columns: Vec<String> =
+            outputs.iter().map(|o| column(&sql::text(&o.found.expr), &o.name)).collect();
         let distinct = if metrics.is_empty() { " DISTINCT" } else { "" };
         let body = self.body(&part, None)?;
         let sql = format!("SELECT{distinct}\n  {}\n{body}", columns.join(",\n  "));
@@ -565,7 +642,8 @@ impl Writer<'_, '_> {
             taken.push(name.clone());
             name
         };
-        let names: Vec<String> = parts.iter().map(|p| named(&format!("{}_part", world.alias(p.root)))).collect();
+        let names: Vec<String> =
+            parts.iter().map(|p| named(&format!("{}_part", world.alias(p.root)))).collect();
         let groups = named("groups");
 
         // What each aggregate is called in its part.
@@ -574,8 +652,11 @@ impl Writer<'_, '_> {
         for (metric, own) in metrics.iter().zip(numbers) {
             for (i, call) in own.iter().enumerate() {
                 if fields[*call].is_empty() {
-                    let base =
-                        if metric.found.is_single_call() { metric.name.clone() } else { format!("{}_{}", metric.name, i + 1) };
+                    let base = if metric.found.is_single_call() {
+                        metric.name.clone()
+                    } else {
+                        format!("{}_{}", metric.name, i + 1)
+                    };
                     fields[*call] = free(&base, |name| used.iter().any(|u| u.eq_ignore_ascii_case(name)));
                     used.push(fields[*call].clone());
                 }
@@ -598,8 +679,10 @@ impl Writer<'_, '_> {
         let dims: Vec<Ident> = self.dimensions.iter().map(|d| sql::ident(&d.name)).collect();
         let listed: Vec<String> = dims.iter().map(ToString::to_string).collect();
         if !dims.is_empty() {
-            let all: Vec<String> =
-                names.iter().map(|n| format!("SELECT {} FROM {}", listed.join(", "), sql::ident(n))).collect();
+            let all: Vec<String> = names
+                .iter()
+                .map(|n| format!("SELECT {} FROM {}", listed.join(", "), sql::ident(n)))
+                .collect();
             with.push(format!("{groups} AS (\n{}\n)", inset(&all.join("\nUNION\n"))));
         }
 
@@ -609,8 +692,12 @@ impl Writer<'_, '_> {
             // A group that a part does not have is one of no rows there.
             if calls[call].0.zero { or_zero(field) } else { field }
         };
-        let mut columns: Vec<String> =
-            self.dimensions.iter().zip(&dims).map(|(d, ident)| column(&format!("{groups}.{ident}"), &d.name)).collect();
+        let mut columns: Vec<String> = self
+            .dimensions
+            .iter()
+            .zip(&dims)
+            .map(|(d, ident)| column(&format!("{groups}.{ident}"), &d.name))
+            .collect();
         for (metric, own) in metrics.iter().zip(numbers) {
             let expr = metric.found.with_calls(|i, _| of_call(own[i]));
             columns.push(column(&sql::text(&expr), &metric.name));

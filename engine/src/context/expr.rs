@@ -40,7 +40,10 @@ pub(super) fn parse(text: &str) -> Result<Expr, Refused> {
         return Err(refused("There is nothing in it.", start));
     }
     if text.len() > MAX_EXPRESSION {
-        return Err(refused(format!("It has at most {MAX_EXPRESSION} bytes; this has {}.", text.len()), start));
+        return Err(refused(
+            format!("It has at most {MAX_EXPRESSION} bytes; this has {}.", text.len()),
+            start,
+        ));
     }
     let tokens = Tokenizer::new(&GenericDialect {}, text)
         .tokenize_with_location()
@@ -132,7 +135,8 @@ impl Visitor for Allowed {
             | Value::Null
             | Value::Placeholder(_) => ControlFlow::Continue(()),
             other => {
-                let detail = format!("A literal such as {} is not supported here.", shown(&other.to_string()));
+                let detail =
+                    format!("A literal such as {} is not supported here.", shown(&other.to_string()));
                 ControlFlow::Break(refused(detail, value.span.start))
             }
         }

@@ -139,9 +139,8 @@ pub(super) fn single_grain(
             Err(finding) => trouble.get_or_insert(finding),
         };
     }
-    Err(trouble.unwrap_or_else(|| {
-        Finding::error(Code::InvalidExpression, format!("{named} is about no dataset."))
-    }))
+    Err(trouble
+        .unwrap_or_else(|| Finding::error(Code::InvalidExpression, format!("{named} is about no dataset."))))
 }
 
 pub(super) fn fan_out(

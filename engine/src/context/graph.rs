@@ -86,7 +86,9 @@ impl<'w, 'a> Graph<'w, 'a> {
     pub(super) fn column(&self, dataset: usize, column: &str, path: &str) -> Result<String, Finding> {
         let world = self.world;
         match world.column(dataset, column) {
-            Some(Found::Real(name)) => Ok(format!("{}.{}", sql::ident(world.alias(dataset)), sql::ident(name))),
+            Some(Found::Real(name)) => {
+                Ok(format!("{}.{}", sql::ident(world.alias(dataset)), sql::ident(name)))
+            }
             _ => {
                 world.entry(dataset)?;
                 let detail = format!("There is no column '{}' in '{}'.", shown(column), world.id(dataset));

@@ -136,9 +136,10 @@ impl<'a> Markdown<'a> {
     /// `A -> B via column`
     fn relationship(&mut self, item: &str, place: Place, findings: &mut Vec<Finding>) {
         let Some((left, right, via)) = parts(item) else {
-            let detail =
-                format!("'{}' is no relationship: write it as 'A -> B via column'.", shown(item));
-            findings.push(Finding::error(Code::UnknownDatasetInRelationship, detail).at(place.line, place.column));
+            let detail = format!("'{}' is no relationship: write it as 'A -> B via column'.", shown(item));
+            findings.push(
+                Finding::error(Code::UnknownDatasetInRelationship, detail).at(place.line, place.column),
+            );
             return;
         };
         let (left_column, right_column) = match via.split_once('=') {
@@ -193,9 +194,11 @@ impl<'a> Markdown<'a> {
 fn parts(item: &str) -> Option<(&str, &str, &str)> {
     let (left, rest) = ["->", "\u{2192}"].iter().find_map(|arrow| item.split_once(arrow))?;
     // The last word that is 'via', so that a dataset may have it in its name.
-    let at = rest.char_indices().rev().map(|(i, _)| i).find(|i| {
-        rest.get(*i..*i + 5).is_some_and(|word| word.eq_ignore_ascii_case(" via "))
-    })?;
+    let at = rest
+        .char_indices()
+        .rev()
+        .map(|(i, _)| i)
+        .find(|i| rest.get(*i..*i + 5).is_some_and(|word| word.eq_ignore_ascii_case(" via ")))?;
     let (right, via) = (rest[..at].trim(), rest[at + 5..].trim().trim_matches('`'));
     let left = left.trim();
     (!left.is_empty() && !right.is_empty() && !via.is_empty()).then_some((left, right, via))

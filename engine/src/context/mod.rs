@@ -13,18 +13,23 @@
 
 mod catalog;
 mod compile;
+mod expand;
 mod export;
 mod expr;
+mod facts;
 mod fanout;
 mod finding;
 mod graph;
 mod markdown;
 mod model;
+mod osi;
 mod params;
 mod place;
 mod read;
 mod resolve;
+mod rules;
 mod shape;
+mod sources;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -35,12 +40,16 @@ mod yaml;
 
 pub use catalog::{Catalog, Entry};
 pub use compile::{Compiled, MAX_REQUESTED, Order, OutputColumn, Request, UsedDataset, compile};
+pub use expand::expand;
 pub use export::{json, markdown, yaml};
 pub use expr::MAX_EXPRESSION;
+pub use facts::{MAX_FACTS, prompt_facts};
 pub use finding::{Code, Finding, MAX_FINDINGS, Severity};
 pub use model::*;
+pub use osi::{OSI_VERSION, from_osi, to_osi};
 pub use params::{MAX_VALUE, Params};
 pub use read::{MAX_BYTES, MAX_PARTS, parse, parse_for};
+pub use rules::{RuleCheck, rules};
 pub use validate::{Level, check};
 pub use version::{bump_patch, version, with_version};
 pub use yaml::{MAX_DEPTH, MAX_NODES};

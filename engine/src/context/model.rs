@@ -538,8 +538,9 @@ impl Context {
         let names: [fn(&Dataset) -> Option<&str>; 3] =
             [|d| Some(&d.id), |d| d.alias.as_deref(), |d| Some(&d.name)];
         let equal = |d: &Dataset, of: fn(&Dataset) -> Option<&str>| of(d) == Some(name);
-        let alike =
-            |d: &Dataset, of: fn(&Dataset) -> Option<&str>| of(d).is_some_and(|n| n.eq_ignore_ascii_case(name));
+        let alike = |d: &Dataset, of: fn(&Dataset) -> Option<&str>| {
+            of(d).is_some_and(|n| n.eq_ignore_ascii_case(name))
+        };
         let exact = names.iter().find_map(|of| self.datasets.iter().position(|d| equal(d, *of)));
         exact.or_else(|| names.iter().find_map(|of| self.datasets.iter().position(|d| alike(d, *of))))
     }

@@ -210,7 +210,12 @@ impl<'w, 'a> Resolver<'w, 'a> {
         self.text(text, Allowed { scope: &scope, metrics: true, own: None }, None)
     }
 
-    fn text(&mut self, text: &str, allowed: Allowed<'_>, bounds: Option<&Bounds>) -> Result<Resolved, Trouble> {
+    fn text(
+        &mut self,
+        text: &str,
+        allowed: Allowed<'_>,
+        bounds: Option<&Bounds>,
+    ) -> Result<Resolved, Trouble> {
         if self.open.len() > MAX_LEVELS {
             let detail = format!("Metrics stand on each other more than {MAX_LEVELS} deep.");
             let finding = Finding::error(Code::InvalidExpression, detail);
@@ -269,9 +274,7 @@ impl VisitorMut for Walk<'_, '_, '_, '_> {
             Err(trouble) => return ControlFlow::Break(Box::new(trouble)),
         }
         if self.size > MAX_PARTS || self.calls.len() > MAX_CALLS {
-            let detail = format!(
-                "Spelt out it has more than {MAX_PARTS} parts or {MAX_CALLS} aggregates.",
-            );
+            let detail = format!("Spelt out it has more than {MAX_PARTS} parts or {MAX_CALLS} aggregates.",);
             let finding = Finding::error(Code::TooLarge, detail);
             return ControlFlow::Break(Box::new(Trouble { finding, place: self.place }));
         }
@@ -381,7 +384,9 @@ impl Walk<'_, '_, '_, '_> {
         }
         let name = match world.column(dataset, column) {
             Some(Found::Real(name)) => name.to_owned(),
-            Some(Found::Calculated(calculation)) => return self.calculated(dataset, column, calculation, place),
+            Some(Found::Calculated(calculation)) => {
+                return self.calculated(dataset, column, calculation, place);
+            }
             None if !world.is_strict() => column.to_owned(),
             None => {
                 let detail = format!("There is no column '{}' in '{}'.", shown(column), world.id(dataset));
@@ -411,7 +416,8 @@ impl Walk<'_, '_, '_, '_> {
         let found = self.resolver.text(calculation, allowed, None);
         self.resolver.open.pop();
         let found = found.map_err(|mut inner| {
-            inner.finding.detail = format!("The calculated column '{}': {}", shown(column), inner.finding.detail);
+            inner.finding.detail =
+                format!("The calculated column '{}': {}", shown(column), inner.finding.detail);
             Trouble { place, ..inner }
         })?;
         if found.is_aggregate() {
@@ -445,7 +451,8 @@ impl Walk<'_, '_, '_, '_> {
         let mut metrics = world.context.metrics.iter();
         let metric = metrics.position(|m| m.id.eq_ignore_ascii_case(name)).filter(|_| self.allowed.metrics);
         // Without the datasets at hand, what an aggregate takes is a column as far as one can tell.
-        let guess = !world.is_strict() && (self.inside.is_some() || metric.is_none() || metric == self.allowed.own);
+        let guess =
+            !world.is_strict() && (self.inside.is_some() || metric.is_none() || metric == self.allowed.own);
         if let Some(first) = self.allowed.scope.first().filter(|_| guess) {
             return self.column(*first, name, place);
         }

@@ -7,9 +7,10 @@ use datafusion::sql::sqlparser::keywords::{ALL_KEYWORDS, ALL_KEYWORDS_INDEX, RES
 
 /// Words of SQL that are names wherever a name can stand.
 const HARMLESS: [&str; 34] = [
-    "category", "class", "code", "comment", "cost", "count", "data", "day", "days", "domain", "events", "file",
-    "first", "flights", "hour", "hours", "id", "input", "label", "last", "location", "minute", "minutes", "month",
-    "name", "number", "origin", "owner", "region", "source", "status", "type", "version", "year",
+    "category", "class", "code", "comment", "cost", "count", "data", "day", "days", "domain", "events",
+    "file", "first", "flights", "hour", "hours", "id", "input", "label", "last", "location", "minute",
+    "minutes", "month", "name", "number", "origin", "owner", "region", "source", "status", "type", "version",
+    "year",
 ];
 
 /// A name, in quotes where it needs them.

@@ -12,10 +12,7 @@ use super::finding::{Code, Finding};
 pub fn version(text: &str) -> Result<Version, Finding> {
     Version::parse(text.trim()).map_err(|e| {
         let shown = super::shape::shown(text);
-        Finding::error(
-            Code::InvalidVersion,
-            format!("'{shown}' is no semantic version such as 1.2.3: {e}."),
-        )
+        Finding::error(Code::InvalidVersion, format!("'{shown}' is no semantic version such as 1.2.3: {e}."))
     })
 }
 

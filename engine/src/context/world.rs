@@ -53,13 +53,17 @@ impl<'a> World<'a> {
             format!("There is no dataset '{}' that could be '{}'.", shown(wanted), self.id(dataset)),
         );
         let names: Vec<&str> = self.catalog.into_iter().flat_map(Catalog::names).collect();
-        let finding = if uuid::Uuid::parse_str(wanted).is_ok() { finding } else { finding.near(wanted, names) };
+        let finding =
+            if uuid::Uuid::parse_str(wanted).is_ok() { finding } else { finding.near(wanted, names) };
         self.context.places.put_on(finding, &format!("datasets[{dataset}].dataset_id"))
     }
 
     fn note(&self, dataset: usize, column: &str) -> Option<&'a ColumnNote> {
         let notes = &self.context.datasets[dataset].columns;
-        notes.iter().find(|n| n.name == column).or_else(|| notes.iter().find(|n| n.name.eq_ignore_ascii_case(column)))
+        notes
+            .iter()
+            .find(|n| n.name == column)
+            .or_else(|| notes.iter().find(|n| n.name.eq_ignore_ascii_case(column)))
     }
 
     /// A column of a dataset; nothing where it has none of that name.
@@ -78,9 +82,13 @@ impl<'a> World<'a> {
     pub(super) fn columns(&self, datasets: &[usize]) -> Vec<&'a str> {
         let mut names: BTreeSet<&str> = BTreeSet::new();
         for dataset in datasets {
-            names.extend(self.entries[*dataset].iter().flat_map(|e| e.columns.iter().map(|c| c.name.as_str())));
+            names.extend(
+                self.entries[*dataset].iter().flat_map(|e| e.columns.iter().map(|c| c.name.as_str())),
+            );
             let notes = self.context.datasets[*dataset].columns.iter();
-            names.extend(notes.filter(|n| n.calculation.is_some() || !self.is_strict()).map(|n| n.name.as_str()));
+            names.extend(
+                notes.filter(|n| n.calculation.is_some() || !self.is_strict()).map(|n| n.name.as_str()),
+            );
         }
         names.into_iter().collect()
     }

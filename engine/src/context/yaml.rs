@@ -108,8 +108,16 @@ enum Items {
 /// Where the text is no YAML, or too much of it.
 pub(crate) fn read(text: &str, first: u64, findings: &mut Vec<Finding>) -> Result<Option<Node>, Finding> {
     let lines: Vec<&str> = text.split('\n').collect();
-    let mut builder =
-        Builder { lines, first, open: Vec::new(), anchors: HashMap::new(), nodes: 0, bytes: 0, root: None, findings };
+    let mut builder = Builder {
+        lines,
+        first,
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        nodes: 0,
+        bytes: 0,
+        root: None,
+        findings,
+    };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|e| {
             let place = builder.place(e.marker().line(), e.marker().col());
@@ -146,12 +154,10 @@ impl Builder<'_> {
             }
             Event::Scalar(value, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
-                let missing = plain && tag.is_none() && matches!(&*value, "" | "~" | "null" | "Null" | "NULL");
-                let kind = if missing {
-                    Kind::Missing
-                } else {
-                    Kind::Text { value: value.into_owned(), plain }
-                };
+                let missing =
+                    plain && tag.is_none() && matches!(&*value, "" | "~" | "null" | "Null" | "NULL");
+                let kind =
+                    if missing { Kind::Missing } else { Kind::Text { value: value.into_owned(), plain } };
                 let place = Place { text: self.text(&kind, style, span), ..place };
                 self.add(Node { place, kind }, anchor)?;
             }
@@ -191,7 +197,9 @@ impl Builder<'_> {
         self.nodes += nodes;
         self.bytes += bytes;
         if self.nodes > MAX_NODES || self.bytes > MAX_TEXT {
-            let detail = format!("A context has at most {MAX_NODES} values and {MAX_TEXT} bytes of text; what aliases repeat counts each time.");
+            let detail = format!(
+                "A context has at most {MAX_NODES} values and {MAX_TEXT} bytes of text; what aliases repeat counts each time."
+            );
             return Err(Finding::error(Code::TooLarge, detail).at(place.line, place.column));
         }
         Ok(())

@@ -69,7 +69,7 @@ pub fn parse(sql: &str) -> Result<Statement, SqlError> {
 impl Statement {
     /// The syntax tree. It is made anew each time, because only threads of the engine have the stack to
     /// copy a deep one, or to drop it.
-    pub(super) fn tree(&self) -> Result<ast::Statement, SqlError> {
+    pub(crate) fn tree(&self) -> Result<ast::Statement, SqlError> {
         tree(tokens(&self.sql)?)
     }
 }

@@ -1,6 +1,7 @@
 //! The engine over a real blob store in a folder.
 
 mod checking;
+mod contexts;
 mod files;
 mod growth_and_overflow;
 mod limits;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use chrono::DateTime;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -35,14 +37,16 @@ fn dataset(id: u128, name: &str, columns: &[(&str, &str)]) -> Dataset {
             source: None,
         },
         options: ReadOptions::default(),
-        ready: Some(Ready {
+        readable: Default::default(),
+        ready: Some(Arc::new(Ready {
             version: 1,
             table: "tables/secret-key.parquet".to_owned(),
             table_bytes: 1,
             rows: 336_776,
             columns: columns.collect(),
             format: "csv".to_owned(),
-        }),
+            diff: None,
+        })),
         rejected: None,
         created_at: time,
         created_by: None,

@@ -1,5 +1,6 @@
 //! The format, from outside.
 
+mod meaning;
 mod parse;
 
 use super::*;

@@ -31,7 +31,10 @@ fn reads_every_key() {
 #[test]
 fn every_container_says_the_same() {
     let context = parse(EXAMPLE).unwrap();
-    assert_eq!(parse(&EXAMPLE.replace('\n', "\r\n")).map(|c| Context { notes: context.notes.clone(), ..c }), Ok(context.clone()));
+    assert_eq!(
+        parse(&EXAMPLE.replace('\n', "\r\n")).map(|c| Context { notes: context.notes.clone(), ..c }),
+        Ok(context.clone())
+    );
     assert_eq!(parse(&format!("\u{feff}\n\n{EXAMPLE}")).as_ref(), Ok(&context));
     let bare = EXAMPLE.trim_start_matches("---\n").split("\n---\n").next().unwrap();
     let without = Context { notes: String::new(), ..context.clone() };
@@ -59,7 +62,10 @@ fn plain_markdown_is_enough() {
         .iter()
         .map(|r| (r.id.as_str(), r.right_dataset.as_str(), r.conditions[0].right_column.as_str()))
         .collect();
-    assert_eq!(joins, [("flights_air_lines", "air_lines", "carrier"), ("flights_air_lines_2", "air_lines", "code")]);
+    assert_eq!(
+        joins,
+        [("flights_air_lines", "air_lines", "carrier"), ("flights_air_lines_2", "air_lines", "code")]
+    );
     assert_eq!(parse(&markdown(&context)).as_ref(), Ok(&context));
 
     let single = "# Planes\n\nEvery plane there is.\n\n## Dataset: Planes (id: planes)\n";
@@ -70,7 +76,8 @@ fn plain_markdown_is_enough() {
     let long = format!("# Planes\n\n{}\n\n## Dataset: Planes (id: planes)\n", "word ".repeat(60));
     let description = parse(&long).unwrap().description;
     assert!(description.len() <= 200 && description.ends_with("word"), "{description}");
-    let findings = refused("# Planes\n\nEvery plane there is.\n\n## Dataset: P (id: p)\n## Relationships\n- A and B\n");
+    let findings =
+        refused("# Planes\n\nEvery plane there is.\n\n## Dataset: P (id: p)\n## Relationships\n- A and B\n");
     assert_eq!((findings[0].line, findings[0].column), (Some(7), Some(3)));
 }
 
@@ -81,8 +88,10 @@ fn tells_everything_at_once_and_where() {
                 right_dataset: b\n    join_type: innner\nbusiness_rules:\n  - id: r\n    condition: ''\n    severity: eror\n    \
                 rule_type: check\nmetrics:\n  - id: m\n    expression: count(*)\n  - id: M\n    expression: 1\n---\n";
     let findings = refused(text);
-    let told: Vec<_> =
-        findings.iter().map(|f| (f.code.as_str(), f.line.unwrap(), f.column.unwrap(), f.near.as_deref())).collect();
+    let told: Vec<_> = findings
+        .iter()
+        .map(|f| (f.code.as_str(), f.line.unwrap(), f.column.unwrap(), f.near.as_deref()))
+        .collect();
     for wanted in [
         ("INVALID_NAME", 2, 7, None),
         ("INVALID_VERSION", 3, 10, None),

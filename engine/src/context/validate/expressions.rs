@@ -82,7 +82,12 @@ fn placed(context: &Context, trouble: Trouble, path: &str, named: &str) -> Findi
     context.places.put_inside(finding, path, place.line, place.column)
 }
 
-fn calculations(context: &Context, world: &World<'_>, resolver: &mut Resolver<'_, '_>, told: &mut Vec<Finding>) {
+fn calculations(
+    context: &Context,
+    world: &World<'_>,
+    resolver: &mut Resolver<'_, '_>,
+    told: &mut Vec<Finding>,
+) {
     for (i, dataset) in context.datasets.iter().enumerate() {
         for (j, note) in dataset.columns.iter().enumerate().filter(|(_, n)| n.calculation.is_some()) {
             // Where the dataset has the column, the calculation says in words how it came to be.

@@ -53,7 +53,9 @@ pub(super) fn check(context: &Context, catalog: &Catalog, findings: &mut Vec<Fin
 /// Columns that keys and words of the glossary speak of.
 fn entities(context: &Context, world: &World<'_>, findings: &mut Vec<Finding>) {
     for (i, entity) in context.data_model.iter().flat_map(|m| &m.entities).enumerate() {
-        let Some(dataset) = context.dataset(&entity.name).filter(|d| world.entry(*d).is_ok()) else { continue };
+        let Some(dataset) = context.dataset(&entity.name).filter(|d| world.entry(*d).is_ok()) else {
+            continue;
+        };
         for (j, column) in entity.primary_key.iter().enumerate() {
             if !matches!(world.column(dataset, column), Some(Found::Real(_))) {
                 let detail = format!("There is no column '{}' in '{}'.", shown(column), entity.name);
@@ -69,7 +71,9 @@ fn entities(context: &Context, world: &World<'_>, findings: &mut Vec<Finding>) {
             let Some((dataset, column)) = related.split_once('.') else { continue };
             let path = format!("glossary[{i}].related_columns[{j}]");
             let finding = match context.dataset(dataset) {
-                Some(number) if world.entry(number).is_err() || world.column(number, column).is_some() => continue,
+                Some(number) if world.entry(number).is_err() || world.column(number, column).is_some() => {
+                    continue;
+                }
                 Some(number) => {
                     let detail = format!("There is no column '{}' in '{}'.", shown(column), shown(dataset));
                     Finding::error(Code::ColumnNotFound, detail).near(column, world.columns(&[number]))

@@ -53,8 +53,10 @@ impl Schema<'_> {
                 let detail = format!("A name has 3 to 100 characters; this has {length}.");
                 self.add(Finding::error(Code::InvalidName, detail), "name");
             } else if let Some(c) = context.name.chars().find(|c| !allowed(*c)) {
-                let detail =
-                    format!("A name has letters, digits, spaces, '_' and '-'; here is '{}'.", c.escape_default());
+                let detail = format!(
+                    "A name has letters, digits, spaces, '_' and '-'; here is '{}'.",
+                    c.escape_default()
+                );
                 self.add(Finding::error(Code::InvalidName, detail), "name");
             }
         }
@@ -69,8 +71,7 @@ impl Schema<'_> {
             self.add(Finding::error(Code::InvalidDescription, detail), "description");
         }
         if context.context_type == Some(ContextType::SingleDataset) && context.datasets.len() > 1 {
-            let detail =
-                format!("The context has {} datasets: it is multi_dataset.", context.datasets.len());
+            let detail = format!("The context has {} datasets: it is multi_dataset.", context.datasets.len());
             self.add(Finding::error(Code::InvalidContextType, detail), "context_type");
         }
         let times = [("created_at", &context.created_at), ("updated_at", &context.updated_at)];
@@ -115,14 +116,18 @@ impl Schema<'_> {
             if id.trim().is_empty() {
                 let detail = format!("'{}' does not say which dataset it is.", shown(&dataset.id));
                 self.add(Finding::error(Code::MissingDatasetId, detail), &path);
-            } else if id.chars().count() > MAX_DATASET_NAME || id.chars().any(char::is_control) || id.trim() != id {
+            } else if id.chars().count() > MAX_DATASET_NAME
+                || id.chars().any(char::is_control)
+                || id.trim() != id
+            {
                 let detail = format!(
                     "'{}' is neither a UUID nor a name of at most {MAX_DATASET_NAME} characters.",
                     shown(id)
                 );
                 self.add(Finding::error(Code::InvalidDatasetId, detail), &path);
             }
-            if dataset.name.trim().is_empty() && !self.told(Code::MissingKey, &format!("datasets[{i}].name")) {
+            if dataset.name.trim().is_empty() && !self.told(Code::MissingKey, &format!("datasets[{i}].name"))
+            {
                 let detail = "A dataset's name is not empty.";
                 self.add(Finding::error(Code::InvalidValue, detail), &format!("datasets[{i}].name"));
             }
@@ -178,7 +183,10 @@ impl Schema<'_> {
                 }
                 continue;
             }
-            if id.chars().count() > MAX_ID || id.chars().any(|c| c.is_control() || c == '"') || id.trim() != id {
+            if id.chars().count() > MAX_ID
+                || id.chars().any(|c| c.is_control() || c == '"')
+                || id.trim() != id
+            {
                 let detail =
                     format!("'{}' is no id: it has at most {MAX_ID} characters and no quotes.", shown(id));
                 self.add(Finding::error(Code::InvalidValue, detail), &path);
@@ -203,8 +211,7 @@ impl Schema<'_> {
             if let Some(format) = &metric.format
                 && !is_format(format)
             {
-                let detail =
-                    format!("'{}' is no format such as '$,.2f', '.2f%' or '.1f'.", shown(format));
+                let detail = format!("'{}' is no format such as '$,.2f', '.2f%' or '.1f'.", shown(format));
                 self.add(Finding::error(Code::InvalidValue, detail), &format!("metrics[{i}].format"));
             }
         }
@@ -218,8 +225,10 @@ impl Schema<'_> {
 
     fn parameter(&mut self, parameter: &Parameter, path: &str) {
         if !params::is_name(&parameter.name) && !parameter.name.is_empty() {
-            let detail =
-                format!("'{}' is no name of a parameter: it has letters, digits and '_'.", shown(&parameter.name));
+            let detail = format!(
+                "'{}' is no name of a parameter: it has letters, digits and '_'.",
+                shown(&parameter.name)
+            );
             self.add(Finding::error(Code::InvalidValue, detail), &format!("{path}.name"));
         }
         if let Some(default) = &parameter.default

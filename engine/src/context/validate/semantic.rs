@@ -61,7 +61,10 @@ impl Semantic<'_> {
             match seen.iter().find(|(other, _)| *other == joined) {
                 Some((_, first)) => {
                     let detail = format!("'{}' joins the same columns as '{}'.", shown(&r.id), shown(first));
-                    self.add(Finding::warning(Code::DuplicateRelationship, detail), &format!("relationships[{i}]"));
+                    self.add(
+                        Finding::warning(Code::DuplicateRelationship, detail),
+                        &format!("relationships[{i}]"),
+                    );
                 }
                 None => seen.push((joined, &r.id)),
             }
@@ -74,7 +77,8 @@ impl Semantic<'_> {
         let mut edges: Vec<(usize, usize, usize)> = Vec::new();
         let mut seen: Vec<Joined> = Vec::new();
         for (i, r) in context.relationships.iter().enumerate() {
-            let (Some(left), Some(right)) = (context.dataset(&r.left_dataset), context.dataset(&r.right_dataset))
+            let (Some(left), Some(right)) =
+                (context.dataset(&r.left_dataset), context.dataset(&r.right_dataset))
             else {
                 continue;
             };
@@ -134,7 +138,8 @@ fn joined(context: &Context, relationship: &Relationship) -> Option<Joined> {
     let right = context.dataset(&relationship.right_dataset)?;
     let mut joined = Joined::new();
     for condition in &relationship.conditions {
-        let (l, r) = (condition.left_column.to_ascii_lowercase(), condition.right_column.to_ascii_lowercase());
+        let (l, r) =
+            (condition.left_column.to_ascii_lowercase(), condition.right_column.to_ascii_lowercase());
         let operator = condition.operator().as_str();
         let turned = match operator {
             ">" => "<",
@@ -143,7 +148,11 @@ fn joined(context: &Context, relationship: &Relationship) -> Option<Joined> {
             "<=" => ">=",
             same => same,
         };
-        joined.insert(if left <= right { (left, l, operator, right, r) } else { (right, r, turned, left, l) });
+        joined.insert(if left <= right {
+            (left, l, operator, right, r)
+        } else {
+            (right, r, turned, left, l)
+        });
     }
     (!joined.is_empty()).then_some(joined)
 }

@@ -31,6 +31,7 @@ pub(crate) struct Delta {
     engines: Vec<Option<String>>,
     questions: Vec<Option<String>>,
     models: Vec<Option<String>>,
+    contexts: Vec<Option<String>>,
     at: Vec<DateTime<Utc>>,
     actors: Vec<String>,
     users: Vec<Option<Uuid>>,
@@ -39,7 +40,7 @@ pub(crate) struct Delta {
 
 impl Projection for Runs {
     const NAME: &'static str = "runs";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
@@ -64,6 +65,7 @@ impl Projection for Runs {
                 delta.engines.push(Some(e.engine.clone()));
                 delta.questions.push(e.question.clone());
                 delta.models.push(e.model.clone());
+                delta.contexts.push(e.context.as_ref().map(json));
             }
             query::Event::Failed(e) => {
                 delta.runs.push(e.run_id.0);
@@ -82,6 +84,7 @@ impl Projection for Runs {
                 delta.engines.push(None);
                 delta.questions.push(e.question.clone());
                 delta.models.push(e.model.clone());
+                delta.contexts.push(None);
             }
             query::Event::Saved(_) | query::Event::Renamed(_) | query::Event::Unsaved(_) => return,
         }
@@ -116,6 +119,7 @@ impl Projection for Runs {
             &d.engines,
             &d.questions,
             &d.models,
+            &d.contexts,
             &d.at,
             &d.actors,
             &d.users,

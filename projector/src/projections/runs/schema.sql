@@ -22,6 +22,8 @@ CREATE TABLE runs (
     -- What a person asked, and the language model that wrote the SQL for it.
     question     text,
     model        text,
+    -- {id, name, version} of the context that it was asked in, if it was.
+    context      jsonb,
     at           timestamptz      NOT NULL,
     actor        text             NOT NULL,
     user_id      uuid,

@@ -10,6 +10,7 @@ use weir_infra::http::{List, Problem};
 
 use super::{
     activity::{self, Activity},
+    contexts::{self, Context},
     datasets::{self, Dataset},
     insights::{self, Insights},
     runs::{self, Run},
@@ -88,7 +89,7 @@ pub(crate) struct DashboardOverview {
     pub(crate) cache_hit_rate: Option<f64>,
     /// Saved charts.
     pub(crate) visualizations: i64,
-    /// Active contexts.
+    /// Contexts that are not deleted.
     pub(crate) contexts: i64,
 }
 
@@ -101,6 +102,8 @@ pub(crate) struct Recent {
     pub(crate) uploads: Vec<Dataset>,
     /// The charts that were saved last.
     pub(crate) visualizations: Vec<RecentVisualization>,
+    /// The contexts that were changed last.
+    pub(crate) contexts: Vec<Context>,
 }
 
 /// A chart without its specification.
@@ -210,12 +213,13 @@ pub(crate) async fn load(db: &Reader<'_>, today: NaiveDate) -> Result<Dashboard,
     let none = activity::Filter::default();
     let recent_activity = activity::LIST.first(ACTIVITY)?;
     // All on their way before the first answer is back.
-    let (overview, days, queries, uploads, gallery, activity, insights) = futures::try_join!(
+    let (overview, days, queries, uploads, gallery, contexts, activity, insights) = futures::try_join!(
         Overview::read(db),
         period.days(db),
         runs::list::newest(db, RECENT),
         datasets::list::newest(db, RECENT, today),
         visualizations::list::newest(db, GALLERY),
+        contexts::list::newest(db, RECENT),
         none.read(&recent_activity, db),
         insights::Found::read(db, today, INSIGHTS),
     )?;
@@ -225,7 +229,12 @@ pub(crate) async fn load(db: &Reader<'_>, today: NaiveDate) -> Result<Dashboard,
         position: 0,
         as_of: None,
         overview: overview.with(&days),
-        recent: Recent { queries: queries.items, uploads: uploads.items, visualizations: recent },
+        recent: Recent {
+            queries: queries.items,
+            uploads: uploads.items,
+            visualizations: recent,
+            contexts: contexts.items,
+        },
         gallery: gallery.items,
         activity,
         insights: insights.into_insights(&overview),

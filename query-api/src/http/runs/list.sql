@@ -1,6 +1,6 @@
 -- Runs with the name of their query.
 SELECT r.run_id, r.query_id, q.name AS query_name, r.sql, r.status, r.code, r.detail, r.rows, r.bytes, r.truncated,
-       r.elapsed_ms, r.cache_tier, r.datasets, r.question, r.model, r.at, r.actor, r.user_id, r.result_key IS NOT NULL AS result_kept,
+       r.elapsed_ms, r.cache_tier, r.datasets, r.question, r.model, r.context, r.at, r.actor, r.user_id, r.result_key IS NOT NULL AS result_kept,
        r.position,
        {key} AS cursor_key
 FROM runs r

@@ -29,6 +29,8 @@ pub(crate) struct Run {
     pub(crate) question: Option<String>,
     /// That model.
     pub(crate) model: Option<String>,
+    /// The context that it was asked in, if it was.
+    pub(crate) context: Option<Within>,
     /// How it ended.
     pub(crate) status: Outcome,
     /// Why it failed, where it did.
@@ -55,6 +57,18 @@ pub(crate) struct Run {
     pub(crate) user_id: Option<Uuid>,
     /// Its event.
     pub(crate) position: i64,
+}
+
+/// A version of a context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RunContext)]
+pub(crate) struct Within {
+    /// The context.
+    pub(crate) id: Uuid,
+    /// Its name at that time.
+    pub(crate) name: String,
+    /// The version.
+    pub(crate) version: String,
 }
 
 words! {
@@ -106,6 +120,7 @@ impl Run {
         let code: Option<String> = row.try_get("code")?;
         let detail: Option<String> = row.try_get("detail")?;
         let datasets: Json<Vec<Source>> = row.try_get("datasets")?;
+        let context: Option<Json<Within>> = row.try_get("context")?;
         Ok(Self {
             run_id: row.try_get("run_id")?,
             query_id: row.try_get("query_id")?,
@@ -113,6 +128,7 @@ impl Run {
             sql: row.try_get("sql")?,
             question: row.try_get("question")?,
             model: row.try_get("model")?,
+            context: context.map(|c| c.0),
             status: row.try_get("status")?,
             error: code.map(|code| Failure { code, detail: detail.unwrap_or_default() }),
             rows: row.try_get("rows")?,
