@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
 
+mod contexts;
+mod imports;
 mod isolation;
 mod journey;
 mod queries;
