@@ -118,10 +118,10 @@ pub struct Finding {
     pub path: String,
     /// The line in the file, the first being 1, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<u64>,
+    pub line: Option<u32>,
     /// The character in that line, the first being 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub column: Option<u64>,
+    pub column: Option<u32>,
     /// What was probably meant, where a name was mistyped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub near: Option<String>,
@@ -159,7 +159,7 @@ impl Finding {
     }
 
     pub(crate) fn at(mut self, line: u64, column: u64) -> Self {
-        (self.line, self.column) = (Some(line), Some(column));
+        (self.line, self.column) = (u32::try_from(line).ok(), u32::try_from(column).ok());
         self
     }
 
@@ -181,7 +181,7 @@ impl std::fmt::Display for Finding {
 /// Findings in the order of the file, each once and not too many.
 pub(crate) fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by(|a, b| {
-        let place = |f: &Finding| (f.line.unwrap_or(u64::MAX), f.column.unwrap_or(u64::MAX));
+        let place = |f: &Finding| (f.line.unwrap_or(u32::MAX), f.column.unwrap_or(u32::MAX));
         // Those without a place come last, errors before warnings at the same one.
         (place(a), a.severity).cmp(&(place(b), b.severity))
     });

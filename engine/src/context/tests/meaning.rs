@@ -246,7 +246,7 @@ fn faults_of_meaning_are_told_in_their_place() {
             .iter()
             .find(|f| f.code.as_str() == code && (near.is_none() || f.near.as_deref() == near));
         let found = found.unwrap_or_else(|| panic!("{to}: {findings:#?}"));
-        let line = FLIGHTS[..FLIGHTS.find(from).unwrap()].lines().count() as u64;
+        let line = FLIGHTS[..FLIGHTS.find(from).unwrap()].lines().count() as u32;
         let lines = [line, line + 1];
         assert!(
             code == "CIRCULAR_DEPENDENCY" || lines.contains(&found.line.unwrap_or(0)),
@@ -364,7 +364,7 @@ proptest! {
         while !FLIGHTS.is_char_boundary(end) { end -= 1; }
         let text = format!("{}{put}{}", &FLIGHTS[..start], &FLIGHTS[end.max(start)..]);
         let findings = check(&text, None, Level::Full, &catalog());
-        let lines = text.split('\n').count() as u64;
+        let lines = text.split('\n').count() as u32;
         for finding in &findings {
             prop_assert!(finding.line.is_none_or(|l| l >= 1 && l <= lines + 1), "{:?}", finding);
         }

@@ -21,6 +21,8 @@ pub(super) fn check(context: &Context, catalog: Option<&Catalog>, findings: &mut
             continue;
         }
         match resolver.metric(number) {
+            // Without the datasets a column may be anywhere, and then so may what it is about.
+            Ok(_) if !world.is_strict() => {}
             Ok(found) => {
                 // Whether it can be worked out at all, over nothing but its own datasets.
                 let named = format!("The metric '{}'", shown(&metric.id));
