@@ -276,7 +276,8 @@ fn bail_late<T>(shown: &str) -> anyhow::Result<T> {
 async fn language_model(settings: &Settings, report: &mut Report) {
     let part = "model";
     let Some(config) = settings.model.clone() else {
-        let text = "none configured: questions are asked in SQL, or with keys of people's own; set model_name";
+        let text =
+            "none configured: questions are asked in SQL, or with keys of people's own; set model_name";
         return report.line(State::Fine, part, text);
     };
     let config = llm::Config { timeout: ANSWER, ..config };

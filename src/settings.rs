@@ -654,9 +654,11 @@ mod tests {
 
     #[test]
     fn a_language_model_is_configured_by_its_name() {
-        let model = |text: &str| Settings::resolve(Options::default(), Some(file(text).path())).unwrap().model;
+        let model =
+            |text: &str| Settings::resolve(Options::default(), Some(file(text).path())).unwrap().model;
         assert!(model("").is_none() && model("model_name = \"\"\nmodel_url = \"\"").is_none());
-        let local = model("model_name = \"qwen3\"\nmodel_url = \"http://127.0.0.1:11434/v1\"\nmodel_time = \"2m\"");
+        let local =
+            model("model_name = \"qwen3\"\nmodel_url = \"http://127.0.0.1:11434/v1\"\nmodel_time = \"2m\"");
         let local = local.unwrap();
         assert_eq!((local.model.as_str(), local.timeout), ("qwen3", Duration::from_secs(120)));
         assert!(local.key.is_none());

@@ -184,9 +184,11 @@ async fn saved_answers_to_questions_are_known_newest_first() {
         question: question.map(str::to_owned),
         model: None,
     };
-    let saved = |name: &str| query::Saved { name: name.to_owned(), sql: "other".to_owned(), pattern: String::new() };
+    let saved =
+        |name: &str| query::Saved { name: name.to_owned(), sql: "other".to_owned(), pattern: String::new() };
     let pattern = |n: u128| QueryId(Uuid::from_u128(n));
-    let (run, keep) = (|n| Subject::query(cx.workspace, pattern(n)), |n| Subject::saved(cx.workspace, pattern(n)));
+    let (run, keep) =
+        (|n| Subject::query(cx.workspace, pattern(n)), |n| Subject::saved(cx.workspace, pattern(n)));
     let long = "x".repeat(5_000);
     let commit = Commit::new()
         .event(event(run(1), executed(Some("first?"), "one").into()))

@@ -5,11 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
-use weir_command::{
-    Config,
-    accounts::model_key::ModelKeys,
-    app::questions::Models,
-};
+use weir_command::{Config, accounts::model_key::ModelKeys, app::questions::Models};
 use weir_events::{Commit, Event, Filter, Position, Subject, UserId, query, workspace};
 use weir_infra::{
     llm::{Client, Config as At, Dialect, Key},
@@ -84,7 +80,10 @@ async fn a_question_becomes_sql_and_rows_in_both_dialects() {
         let answer = ask(&ada, QUESTION).await.ok();
         assert_eq!((answer.text("sql"), answer.text("question")), (GOOD, QUESTION), "{name}");
         assert_eq!((answer.text("model"), answer.text("explanation")), ("small-1", "Because."));
-        assert_eq!((&answer.body["rounds"], &answer.body["rows"]), (&json!(1), &json!([["DL", 1.5], ["UA", 5.0]])));
+        assert_eq!(
+            (&answer.body["rounds"], &answer.body["rows"]),
+            (&json!(1), &json!([["DL", 1.5], ["UA", 5.0]]))
+        );
 
         let heard = fake.heard().pop().unwrap();
         assert_eq!(heard.key.as_deref(), Some(HOUSE));
@@ -163,7 +162,10 @@ async fn what_must_not_be_run_is_not_run() {
         assert!(!refused.text("detail").contains("salaries"), "{}", refused.body);
         let query::Event::Failed(run) = runs(&weir).await.pop().unwrap() else { panic!("it was answered") };
         assert_eq!((run.code.as_str(), run.sql.as_str()), ("question_unanswered", bad[2]));
-        assert_eq!((run.question.as_deref(), run.model.as_deref()), (Some(question.as_str()), Some("small-1")));
+        assert_eq!(
+            (run.question.as_deref(), run.model.as_deref()),
+            (Some(question.as_str()), Some("small-1"))
+        );
         assert_eq!(refused.header("weir-run-id"), run.run_id.to_string());
     }
     assert_eq!(fake.heard().len(), 9);
@@ -209,7 +211,8 @@ async fn sql_that_fails_on_its_rows_is_shown_with_its_error() {
 async fn a_model_that_is_away_is_told_apart() {
     let world = World::new().await;
     let fake = FakeModel::start();
-    let weir = world.start_with(Config::default(), models(&fake, Dialect::OpenAi, Duration::from_millis(500))).await;
+    let weir =
+        world.start_with(Config::default(), models(&fake, Dialect::OpenAi, Duration::from_millis(500))).await;
     let ada = weir.someone();
     for (say, status, code, wait) in [
         (Say::Silence, 504, "model_timeout", ""),
@@ -234,11 +237,13 @@ async fn a_model_that_is_away_is_told_apart() {
 async fn a_caller_who_goes_away_cancels_the_call() {
     let world = World::new().await;
     let fake = FakeModel::start();
-    let config = Config { concurrent_questions: 1, query_wait: Duration::from_millis(200), ..Config::default() };
+    let config =
+        Config { concurrent_questions: 1, query_wait: Duration::from_millis(200), ..Config::default() };
     let weir = world.start_with(config, openai(&fake)).await;
     let (ada, bob) = (weir.someone(), weir.someone());
     fake.say([Say::Silence]);
-    let asked = tokio::spawn(ada.request(Method::POST, "queries").json(&json!({"question": QUESTION})).send());
+    let asked =
+        tokio::spawn(ada.request(Method::POST, "queries").json(&json!({"question": QUESTION})).send());
     fake.called(1).await;
     // As many as may are with the model; another workspace has turns of its own.
     let busy = ask(&ada, "Another?").await;
@@ -319,7 +324,10 @@ async fn questions_whose_sql_was_saved_are_examples() {
     // The same pattern without a question takes nothing from it.
     ada.sql(&GOOD.replace("flights", "FLIGHTS")).await.ok();
     let told = next(&ada, "How many now?").await;
-    assert!(told.contains("<approved>\n") && told.contains(QUESTION) && told.contains("avg(dep_delay)"), "{told}");
+    assert!(
+        told.contains("<approved>\n") && told.contains(QUESTION) && told.contains("avg(dep_delay)"),
+        "{told}"
+    );
     assert!(!next(&eve, "How many now?").await.contains("<approved>\n"), "it is another workspace's");
 }
 
@@ -332,7 +340,8 @@ async fn with_keys(world: &World, fake: &FakeModel, database: &Database) -> Weir
 /// Keys belong to people who have an account.
 async fn account(database: &Database, user: UserId) {
     let client = database.pool().get().await.unwrap();
-    let sql = "INSERT INTO accounts.users (id, email, email_key, name, password_hash, workspace_id, created_at)
+    let sql =
+        "INSERT INTO accounts.users (id, email, email_key, name, password_hash, workspace_id, created_at)
         VALUES ($1, $2, $2, 'x', 'x', $1, now())";
     client.execute(sql, &[&user.0, &user.to_string()]).await.unwrap();
 }
@@ -377,7 +386,8 @@ async fn an_own_key_is_kept_sealed_and_used_for_its_owner_only() {
 
     // Nothing shows the key: neither the database nor the stream.
     let client = database.pool().get().await.unwrap();
-    let dump = client.query_one("SELECT model_keys::text, sealed_key FROM accounts.model_keys", &[]).await.unwrap();
+    let dump =
+        client.query_one("SELECT model_keys::text, sealed_key FROM accounts.model_keys", &[]).await.unwrap();
     let (text, sealed): (String, Vec<u8>) = (dump.get(0), dump.get(1));
     assert!(!text.contains(MINE) && !text.contains("wxyz"));
     assert!(!sealed.windows(4).any(|w| w == b"wxyz"));
@@ -460,7 +470,8 @@ async fn charts_are_read_from_words_with_a_model_and_without() {
     }
     let counted = suggest(&ada, json!({"text": "number of flights by carrier"})).await.ok();
     assert_eq!(first(&counted), json!(["bar", "carrier", null, "count"]));
-    let unread = suggest(&ada, json!({"text": "something nice", "dataset_id": flights.text("id")})).await.ok();
+    let unread =
+        suggest(&ada, json!({"text": "something nice", "dataset_id": flights.text("id")})).await.ok();
     assert_eq!(unread.text("reader"), "nobody");
     suggest(&ada, json!({"text": "zebras"})).await.refused(422, "invalid_value");
     suggest(&ada, json!({"text": " "})).await.refused(422, "invalid_value");
@@ -469,12 +480,16 @@ async fn charts_are_read_from_words_with_a_model_and_without() {
     let weir = world.start_with(Config::default(), openai(&fake)).await;
     let eve = weir.someone();
     eve.ready("flights", CSV).await;
-    let chart = json!({"type": "pie", "x": "dest", "y": "dep_delay", "aggregation": "sum", "title": "Waiting"});
+    let chart =
+        json!({"type": "pie", "x": "dest", "y": "dep_delay", "aggregation": "sum", "title": "Waiting"});
     fake.say([Say::Text(chart.to_string())]);
     let over = json!({"text": text, "sql": "SELECT * FROM flights"});
     for _ in 0..2 {
         let found = suggest(&eve, over.clone()).await.ok();
-        assert_eq!((first(&found), found.text("reader")), (json!(["pie", "dest", "dep_delay", "sum"]), "model"));
+        assert_eq!(
+            (first(&found), found.text("reader")),
+            (json!(["pie", "dest", "dep_delay", "sum"]), "model")
+        );
         assert_eq!(found.body["items"][0]["title"], "Waiting");
     }
     assert_eq!(fake.heard().len(), 1, "the second time it was remembered");
@@ -486,7 +501,8 @@ async fn charts_are_read_from_words_with_a_model_and_without() {
         Say::Status(429, Some("7")),
     ] {
         fake.say([say.clone()]);
-        let found = suggest(&eve, json!({"text": "median dep delay by carriers", "sql": "SELECT * FROM flights"}));
+        let found =
+            suggest(&eve, json!({"text": "median dep delay by carriers", "sql": "SELECT * FROM flights"}));
         let found = found.await.ok();
         assert_eq!((first(&found), found.text("reader")), (by_rule.clone(), "rules"), "{say:?}");
     }

@@ -244,10 +244,8 @@ async fn questions_stand_with_their_runs_and_in_the_activity() {
     let database = folded(&story).await;
     let pool = database.pool();
     let asked = rows(pool, "SELECT question, model FROM runs ORDER BY position").await;
-    let wanted = [
-        json!({"question": question, "model": "small-1"}),
-        json!({"question": long, "model": "small-1"}),
-    ];
+    let wanted =
+        [json!({"question": question, "model": "small-1"}), json!({"question": long, "model": "small-1"})];
     assert_eq!(asked, wanted);
     let told = rows(
         pool,
