@@ -102,6 +102,8 @@ impl Weir {
 
     /// A caller without a token.
     pub fn anonymous(&self) -> Caller {
+        // There is no provider of TLS unless one is chosen, also where none is used.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Caller {
             http: Client::builder().timeout(Duration::from_secs(60)).build().expect("a client"),
             url: self.address.clone(),

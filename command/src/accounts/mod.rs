@@ -6,8 +6,8 @@
 //! - [`Email`], [`Password`]: what people type in, once it was checked.
 //! - [`Workspaces`]: what is needed of the directory, which is a fold of the stream.
 //!
-//! Personal data and hashes of secrets are rows in the schema `accounts` and stand nowhere else;
-//! events carry ids. A registration touches both: the row comes first and fixes the ids, the
+//! Personal data, hashes of secrets and sealed keys are rows in the schema `accounts` and stand nowhere
+//! else; events carry ids. A registration touches both: the row comes first and fixes the ids, the
 //! events follow, guarded to be the first on their subjects. What a crash in between leaves out is
 //! appended at the next registration with the same password, login or refresh. Of several
 //! registrations at once one is answered with the account; to the others the address is taken.

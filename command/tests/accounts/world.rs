@@ -175,11 +175,14 @@ impl World {
         .disable_signals()
         .bind(("127.0.0.1", 0))
         .unwrap();
+        // There is no provider of TLS unless one is chosen, also where none is used.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = Client::new();
         let url = format!("http://{}", server.addrs()[0]);
         let server = server.run();
         let handle = server.handle();
         tokio::spawn(server);
-        Weir { url, handle, failure, gate, log, revocations, http: Client::new() }
+        Weir { url, handle, failure, gate, log, revocations, http }
     }
 }
 

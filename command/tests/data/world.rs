@@ -190,6 +190,12 @@ fn count(folder: &Path) -> usize {
     entries.map(|e| e.unwrap().path()).map(|p| if p.is_dir() { count(&p) } else { 1 }).sum()
 }
 
+/// A client. There is no provider of TLS unless one is chosen, also where none is used.
+fn http_client() -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
+}
+
 /// Waits until something is so.
 pub(crate) async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
     let reached = async {
@@ -211,7 +217,7 @@ impl Weir {
         let (user, workspace) = (UserId(Uuid::now_v7()), WorkspaceId(Uuid::now_v7()));
         let session = SessionId(Uuid::now_v7());
         let (token, _) = self.authenticator.tokens().issue(user, workspace, session, Utc::now()).unwrap();
-        Someone { user, workspace, token, url: self.url.clone(), client: Client::new() }
+        Someone { user, workspace, token, url: self.url.clone(), client: http_client() }
     }
 
     /// An event that nobody decided on.

@@ -87,6 +87,9 @@ VALUES
      '[{"id": ":n0000000-0000-0000-0000-0000000000d1", "name": "flights", "version": 1}]', 'datafusion 55',
      '2026-03-04T09:00:00Z', 'user:' || :user, :user, 30);
 
+UPDATE runs SET question = 'Which carriers are there?', model = 'small-1'
+WHERE run_id = ':n0000000-0000-0000-0000-0000000000e3';
+
 INSERT INTO visualizations VALUES
     (:ws, ':n0000000-0000-0000-0000-0000000000c1', 'Flights by carrier', 'A bar each', 'SELECT carrier FROM flights LIMIT 5',
      ':n0000000-0000-0000-0000-0000000000a1', ':n0000000-0000-0000-0000-0000000000e3', '{"mark": {"type": "bar"}}',

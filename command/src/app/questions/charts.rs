@@ -11,7 +11,7 @@ use weir_infra::{
     llm::{Message, Role},
 };
 
-use super::{App, Question, cache, models::Chosen, relevant::Wanted, reply};
+use super::{App, Question, cache, models::Chosen, prompt::line, relevant::Wanted, reply};
 
 /// Columns that a model is told about.
 const COLUMNS: usize = 200;
@@ -163,12 +163,8 @@ impl App {
 fn messages(text: &Question, columns: &[Column]) -> Vec<Message> {
     let listed = columns.iter().filter(|c| c.name.chars().count() <= NAME).take(COLUMNS);
     let columns: Vec<Value> = listed.map(|c| json!({"column": c.name, "type": c.data_type})).collect();
-    let plain = |value: Value| value.to_string().replace('<', "\\u003c").replace('>', "\\u003e");
-    let said = format!(
-        "<columns>\n{}\n</columns>\n<words>\n{}\n</words>\n",
-        plain(json!(columns)),
-        plain(json!(text.as_str()))
-    );
+    let said =
+        format!("<columns>\n{}\n</columns>\n<words>\n{}\n</words>\n", line(&columns), line(&text.as_str()));
     vec![Message::new(Role::System, RULES), Message::new(Role::User, said)]
 }
 

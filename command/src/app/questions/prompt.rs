@@ -1,8 +1,8 @@
 //! What a model is told.
 //!
 //! The rules are ours and always the same. Everything else is data: names, descriptions, questions, SQL and
-//! error messages, each piece one line of JSON between marks. No piece can hold a mark, because `<` and `>`
-//! are escaped in it, so that a description which pretends to end the data, or to give orders, stays text.
+//! error messages, each piece one line of JSON between marks. No piece can hold a mark, because a `<` that
+//! could begin one is escaped in it, so that a description which pretends to end the data stays text.
 //!
 //! Bounded in bytes: what has least to do with the question is left out first, and a piece is in whole or
 //! not at all.
@@ -93,7 +93,6 @@ struct Column<'a> {
     values: Vec<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
@@ -223,10 +222,20 @@ fn section<'a, T: Serialize + 'a>(mark: &str, items: impl Iterator<Item = &'a T>
 }
 
 /// One line of JSON that holds no mark.
-fn line(item: &impl Serialize) -> String {
+pub(super) fn line(item: &impl Serialize) -> String {
     // Names, texts and numbers always have a JSON form.
     let json = serde_json::to_string(item).unwrap_or_default();
-    json.replace('<', "\\u003c").replace('>', "\\u003e")
+    let mut plain = String::with_capacity(json.len());
+    let mut rest = json.chars().peekable();
+    while let Some(c) = rest.next() {
+        // `a < 5` stays as it is: SQL is easier to read like that, for models too.
+        if c == '<' && rest.peek().is_some_and(|next| *next == '/' || next.is_alphanumeric()) {
+            plain.push_str("\\u003c");
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
 }
 
 /// At most so many bytes of a text.

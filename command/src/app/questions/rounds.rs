@@ -14,9 +14,7 @@ use weir_infra::{
 };
 
 use super::{
-    App, Question, ROUNDS, Written,
-    cache::{self},
-    facts,
+    App, Question, ROUNDS, Written, cache, facts,
     models::Chosen,
     problem::{outcome, problem},
     prompt::{self, Material},
