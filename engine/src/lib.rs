@@ -12,6 +12,7 @@ pub mod chart;
 mod column;
 pub mod csv;
 mod near;
+pub mod profile;
 mod runtime;
 mod spill;
 pub mod sql;

@@ -114,8 +114,7 @@ async fn measure(args: &Args, folder: &std::path::Path) -> anyhow::Result<Report
         ..Config::default()
     };
     let engine = Engine::new(Arc::new(LocalFileSystem::new_with_prefix(&blobs)?), config)?;
-    let limits =
-        Limits { time: Duration::from_secs(600), memory: args.memory << 20, ..Limits::default() };
+    let limits = Limits { time: Duration::from_secs(600), memory: args.memory << 20, ..Limits::default() };
     let tables: Vec<Table> = tables.iter().map(|table| Table::new(table.name, table.key())).collect();
     let mut cases = Vec::new();
     for (name, sql) in queries {

@@ -33,8 +33,7 @@ pub(super) async fn measure(
 ) -> anyhow::Result<Outcome> {
     let tables: BTreeMap<_, _> = tables.iter().map(|table| (table.name, &table.path)).collect();
     let queries: BTreeMap<_, _> = queries.iter().copied().collect();
-    let job =
-        json!({ "threads": args.threads, "rounds": args.rounds, "tables": tables, "queries": queries });
+    let job = json!({ "threads": args.threads, "rounds": args.rounds, "tables": tables, "queries": queries });
     let mut child = Command::new(&args.python)
         .args(["-c", include_str!("duckdb.py")])
         .stdin(Stdio::piped())
