@@ -22,13 +22,21 @@ impl Distinct {
 
     /// Sees a hash so many times.
     pub(super) fn see(&mut self, hash: u64, times: u64) {
-        let bits = self.registers.len().trailing_zeros();
-        let register = &mut self.registers[(hash as usize) & ((1 << bits) - 1)];
-        // A bit above all others ends the count.
-        let rank = (((hash >> bits) | (1 << (64 - bits))).trailing_zeros() + 1) as u8;
-        *register = rank.max(*register);
+        register(&mut self.registers, hash);
         if hash <= self.repeats.bound {
             self.repeats.see(hash, times);
+        }
+    }
+
+    /// Sees hashes of which those that are zero stand for nothing.
+    pub(super) fn see_all(&mut self, hashes: &[u64]) {
+        for hash in hashes.iter().filter(|hash| **hash != 0) {
+            register(&mut self.registers, *hash);
+        }
+        for hash in hashes {
+            if *hash <= self.repeats.bound && *hash != 0 {
+                self.repeats.see(*hash, 1);
+            }
         }
     }
 
@@ -57,6 +65,15 @@ impl Distinct {
         // Some hash came back, so that there are fewer than were seen.
         (estimate.round() as u64).clamp(1, count.saturating_sub(1).max(1))
     }
+}
+
+/// Keeps the highest rank of the hashes that share a register.
+fn register(registers: &mut [u8], hash: u64) {
+    let bits = registers.len().trailing_zeros();
+    let register = &mut registers[(hash as usize) & (registers.len() - 1)];
+    // A bit above all others ends the count.
+    let rank = (((hash >> bits) | (1 << (64 - bits))).trailing_zeros() + 1) as u8;
+    *register = rank.max(*register);
 }
 
 /// The weight of registers that are empty, of which there is this share.

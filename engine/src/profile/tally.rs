@@ -12,6 +12,17 @@ pub(super) type Hashes = foldhash::fast::RandomState;
 /// Once there are too many values, the frequent ones are counted in one of so many.
 const EVERY: u64 = 8;
 
+/// Places for values that were met a moment ago, a power of two.
+const RECENT: usize = 256;
+
+/// A value that was met a moment ago, so many times since the first of these rows.
+#[derive(Debug, Clone, Copy, Default)]
+struct Recent {
+    hash: u64,
+    times: u64,
+    row: usize,
+}
+
 /// What a tally remembers of values.
 pub(super) trait Kept: Clone {
     /// Whether to remember frequent values at all.
@@ -73,26 +84,10 @@ impl<T: Kept> Tally<T> {
 
     /// Sees the hashes of a batch; those of missing values are zero. `get` gives a row's value.
     pub(super) fn see(&mut self, hashes: &[u64], mut get: impl FnMut(usize) -> T) {
-        let mut from = 0;
-        // Equal values often follow each other.
-        while self.distinct.is_none() && from < hashes.len() {
-            let hash = hashes[from];
-            let run = hashes[from..].iter().take_while(|next| **next == hash).count();
-            if hash != 0 {
-                self.counts.entry(hash).or_insert_with(|| (0, get(from))).0 += run as u64;
-                if self.counts.len() > self.sizes.counted {
-                    self.overflow();
-                }
-            }
-            from += run;
-        }
+        let from = if self.distinct.is_none() { self.count(hashes, &mut get) } else { 0 };
         let Some(distinct) = &mut self.distinct else { return };
         let rest = &hashes[from..];
-        for hash in rest {
-            if *hash != 0 {
-                distinct.see(*hash, 1);
-            }
-        }
+        distinct.see_all(rest);
         if !T::FREQUENT {
             return;
         }
@@ -103,6 +98,41 @@ impl<T: Kept> Tally<T> {
             if self.counts.len() > 2 * self.sizes.counted {
                 self.make_room();
             }
+        }
+    }
+
+    /// Counts all values, until there are too many different ones; how far it came is the answer.
+    fn count(&mut self, hashes: &[u64], get: &mut impl FnMut(usize) -> T) -> usize {
+        // The same few values come again and again: most are found here, without a look at the map.
+        let mut recent = [Recent::default(); RECENT];
+        for (row, hash) in hashes.iter().enumerate() {
+            let slot = &mut recent[(*hash >> (64 - RECENT.trailing_zeros())) as usize];
+            if slot.hash == *hash {
+                slot.times += 1;
+                continue;
+            }
+            let before = std::mem::replace(slot, Recent { hash: *hash, times: 1, row });
+            self.settle(before, get);
+            if self.counts.len() > self.sizes.counted {
+                for left in recent {
+                    self.settle(left, get);
+                }
+                self.overflow();
+                return row + 1;
+            }
+        }
+        for left in recent {
+            self.settle(left, get);
+        }
+        if self.counts.len() > self.sizes.counted {
+            self.overflow();
+        }
+        hashes.len()
+    }
+
+    fn settle(&mut self, recent: Recent, get: &mut impl FnMut(usize) -> T) {
+        if recent.hash != 0 {
+            self.counts.entry(recent.hash).or_insert_with(|| (0, get(recent.row))).0 += recent.times;
         }
     }
 

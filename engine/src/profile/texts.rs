@@ -25,6 +25,16 @@ fn cut(text: &str) -> Box<str> {
     text[..text.floor_char_boundary(CUT)].into()
 }
 
+/// Makes the least and the greatest text be at most and at least that one.
+fn widen(ends: &mut Option<(Box<str>, Box<str>)>, text: &str) {
+    match ends {
+        Some((least, _)) if *text < **least => *least = text.into(),
+        Some((_, most)) if *text > **most => *most = text.into(),
+        Some(_) => {}
+        None => *ends = Some((text.into(), text.into())),
+    }
+}
+
 /// How long values are, as they come.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Extent {
@@ -77,24 +87,37 @@ impl Texts {
     }
 
     pub(super) fn see<'a, A: StringArrayType<'a> + Array>(&mut self, array: A, hashes: &[u64]) {
-        let ascii = array.is_ascii();
+        // A text that is counted already is between the ends: only new ones can move them.
+        let mut ends = self.ends.take();
+        self.tally.see(hashes, |row| {
+            let text = cut(array.value(row));
+            widen(&mut ends, &text);
+            text
+        });
+        self.ends = ends;
         let rows = || (0..array.len()).filter(|row| !array.is_null(*row));
-        let mut ends: Option<(&str, &str)> = None;
+        let ascii = array.is_ascii();
+        let mut lengths = Extent::default();
         for row in rows() {
             let text = array.value(row);
-            let length = if ascii { text.len() } else { text.chars().count() };
-            self.lengths.see(length as u64);
-            ends = Some(match ends {
-                Some((least, most)) if text < least => (text, most),
-                Some((least, most)) if text > most => (least, text),
-                Some(same) => same,
-                None => (text, text),
-            });
+            lengths.see(if ascii { text.len() } else { text.chars().count() } as u64);
         }
-        if let Some((least, most)) = ends {
-            self.widen(&cut(least), &cut(most));
+        self.lengths.merge(&lengths);
+        if !self.tally.is_exact() {
+            let first = rows().next().map(|row| array.value(row)).unwrap_or_default();
+            let (mut least, mut most) = (first, first);
+            for text in rows().map(|row| array.value(row)) {
+                if text < least {
+                    least = text;
+                } else if text > most {
+                    most = text;
+                }
+            }
+            if array.len() > array.null_count() {
+                widen(&mut self.ends, &cut(least));
+                widen(&mut self.ends, &cut(most));
+            }
         }
-        self.tally.see(hashes, |row| cut(array.value(row)));
         let (mut at, mut valid) = (0, rows());
         self.sample.see(array.len() - array.null_count(), |wanted| {
             let row = valid.nth(wanted - at);
@@ -103,23 +126,10 @@ impl Texts {
         });
     }
 
-    fn widen(&mut self, least: &str, most: &str) {
-        match &mut self.ends {
-            Some((first, last)) => {
-                if *least < **first {
-                    *first = least.into();
-                }
-                if *most > **last {
-                    *last = most.into();
-                }
-            }
-            none => *none = Some((least.into(), most.into())),
-        }
-    }
-
     pub(super) fn merge(&mut self, other: Self) {
         if let Some((least, most)) = &other.ends {
-            self.widen(least, most);
+            widen(&mut self.ends, least);
+            widen(&mut self.ends, most);
         }
         self.lengths.merge(&other.lengths);
         self.tally.merge(other.tally);
