@@ -14,6 +14,7 @@ pub mod context;
 pub mod csv;
 pub mod naming;
 mod near;
+pub mod profile;
 mod runtime;
 mod spill;
 pub mod sql;

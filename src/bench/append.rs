@@ -107,5 +107,5 @@ async fn measure(client: &async_nats::Client, args: &Args) -> anyhow::Result<Rep
         let (ceiling, reached) = pair(|side| side.percentile(0.99));
         cases.push(Case::new(format!("p99 latency, {at}"), "ms", ceiling, reached, tail));
     }
-    Ok(Report { name: "append", cases })
+    Ok(Report { name: "append", cases, notes: Vec::new() })
 }

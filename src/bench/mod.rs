@@ -5,6 +5,7 @@
 //! line in [`Bench`].
 
 pub(crate) mod append;
+pub(crate) mod query;
 
 use std::fmt::Write as _;
 
@@ -15,6 +16,8 @@ use serde::Serialize;
 pub(crate) enum Bench {
     /// Commits into the event log, beside plain guarded publishes to the same server.
     Append(append::Args),
+    /// TPC-H queries over tables of Weir's, beside DuckDB over the same files.
+    Query(query::Args),
 }
 
 impl Bench {
@@ -25,6 +28,7 @@ impl Bench {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Append(args) => append::run(args).await,
+            Self::Query(args) => query::run(args).await,
         }
     }
 }
@@ -36,6 +40,9 @@ pub(crate) struct Report {
     pub(crate) name: &'static str,
     /// The numbers.
     pub(crate) cases: Vec<Case>,
+    /// What to know about them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
 }
 
 /// One number of Weir's, and the same of what it is built on.
@@ -45,12 +52,14 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// Its unit.
     pub(crate) unit: &'static str,
-    /// What the part underneath reaches.
-    pub(crate) ceiling: f64,
+    /// What the part underneath reaches, where it is there to be measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ceiling: Option<f64>,
     /// What Weir reaches.
     pub(crate) weir: f64,
     /// Weir's number divided by the ceiling.
-    pub(crate) ratio: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ratio: Option<f64>,
     /// The unit of the ratio.
     pub(crate) ratio_unit: &'static str,
     /// What the ratio should be, where there is a target.
@@ -73,17 +82,20 @@ impl Case {
     pub(crate) fn new(
         name: String,
         unit: &'static str,
-        ceiling: f64,
+        ceiling: impl Into<Option<f64>>,
         weir: f64,
         wanted: Option<Target>,
     ) -> Self {
-        Self { name, unit, ceiling, weir, ratio: weir / ceiling, ratio_unit: "times the ceiling", wanted }
+        let ceiling = ceiling.into();
+        let ratio = ceiling.map(|ceiling| weir / ceiling);
+        Self { name, unit, ceiling, weir, ratio, ratio_unit: "times the ceiling", wanted }
     }
 
     fn met(&self) -> Option<bool> {
+        let ratio = self.ratio?;
         self.wanted.map(|wanted| match wanted {
-            Target::AtLeast(limit) => self.ratio >= limit,
-            Target::AtMost(limit) => self.ratio <= limit,
+            Target::AtLeast(limit) => ratio >= limit,
+            Target::AtMost(limit) => ratio <= limit,
         })
     }
 }
@@ -125,10 +137,22 @@ impl Report {
             };
             let _ = writeln!(
                 text,
-                "{:<width$}  {:>12.2}  {:>12.2}  {:<10}  {:>6.2}  {wanted}{met}",
-                case.name, case.ceiling, case.weir, case.unit, case.ratio
+                "{:<width$}  {:>12}  {:>12.2}  {:<10}  {:>6}  {wanted}{met}",
+                case.name,
+                number(case.ceiling),
+                case.weir,
+                case.unit,
+                number(case.ratio)
             );
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "{note}");
         }
         text
     }
+}
+
+/// A number that may not be there.
+fn number(number: Option<f64>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| format!("{number:.2}"))
 }

@@ -117,12 +117,12 @@ fn not_null(array: &ArrayRef) -> Result<Encoder<'_>, EncodeError> {
             Box::new(move |i| {
                 let text = text(i)?;
                 let number = text.parse().map_err(|_| EncodeError(format!("{text:?} is no number")))?;
-                Ok(float(number))
+                Ok(self::number(number))
             })
         }
         DataType::Float64 => {
             let values = array.as_primitive::<Float64Type>().clone();
-            Box::new(move |i| Ok(float(values.value(i))))
+            Box::new(move |i| Ok(number(values.value(i))))
         }
         DataType::Utf8 => {
             let values: StringArray = array.as_string().clone();
@@ -163,9 +163,17 @@ fn not_null(array: &ArrayRef) -> Result<Encoder<'_>, EncodeError> {
     })
 }
 
+/// The values of an array, each as in an answer; null where there is none, and where it has no form.
+pub(crate) fn values(array: &ArrayRef) -> Vec<Value> {
+    match encoder(array) {
+        Ok(cell) => (0..array.len()).map(|i| cell(i).unwrap_or_default()).collect(),
+        Err(_) => vec![Value::Null; array.len()],
+    }
+}
+
 /// A number where it is one. The others go by the names that JavaScript, Python and most languages
 /// read back as what they are.
-fn float(number: f64) -> Value {
+pub(crate) fn number(number: f64) -> Value {
     match number {
         n if n.is_nan() => Value::from("NaN"),
         f64::INFINITY => Value::from("Infinity"),

@@ -12,6 +12,7 @@ mod csv;
 mod json;
 
 pub use json::JsonRows;
+pub(crate) use json::{number, values};
 
 /// The rows that answer a query, bounded by its limits.
 #[derive(Debug, Clone)]

@@ -48,6 +48,8 @@ mod sniff;
 mod text;
 mod tokenizer;
 
+pub use read::table_properties;
+
 /// How to read a delimited file; what is `None` is found out from the content.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -28,6 +28,16 @@ const GROUP_BYTES: usize = 48 << 20;
 /// Rows between two reports of progress.
 const REPORT: u64 = 16 << 10;
 
+/// How tables are written: for what makes tables elsewhere, as measurements do.
+pub fn table_properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_max_row_group_bytes(Some(GROUP_BYTES))
+        .set_created_by(crate::ENGINE.to_owned())
+        .build()
+}
+
 /// A file to be turned into a table.
 pub(super) struct Job<P> {
     pub(super) handle: Handle,
@@ -225,13 +235,8 @@ impl<P: Fn(Progress)> Job<P> {
         let schema = schema(&names, &plans);
         let writer = Writer::create(self.handle.clone(), &self.store, &self.table, self.stopped.clone())
             .map_err(failed)?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .set_max_row_group_bytes(Some(GROUP_BYTES))
-            .set_created_by(crate::ENGINE.to_owned())
-            .build();
-        let mut table = ArrowWriter::try_new(writer, schema.clone(), Some(properties)).map_err(failed)?;
+        let mut table =
+            ArrowWriter::try_new(writer, schema.clone(), Some(table_properties())).map_err(failed)?;
 
         let consumed = Arc::default();
         let mut rows = self.text(encoding, &consumed)?;
