@@ -74,6 +74,8 @@ options! {
     upload_bytes: Bytes = "WEIR_UPLOAD_BYTES",
     /// Largest text that an upload may hold once unpacked [default: 64GiB]
     unpacked_bytes: Bytes = "WEIR_UNPACKED_BYTES",
+    /// Largest Excel workbook that an upload may hold once unpacked [default: 4GiB]
+    workbook_bytes: Bytes = "WEIR_WORKBOOK_BYTES",
     /// Columns that a file may have [default: 2000]
     csv_columns: usize = "WEIR_CSV_COLUMNS",
     /// Largest cell of a file [default: 1MiB]
@@ -153,6 +155,7 @@ pub(crate) struct Listen {
 pub(crate) struct Limits {
     pub(crate) upload_bytes: u64,
     pub(crate) unpacked_bytes: u64,
+    pub(crate) workbook_bytes: u64,
     pub(crate) csv_columns: usize,
     pub(crate) csv_cell_bytes: usize,
     pub(crate) csv_row_bytes: usize,
@@ -223,6 +226,7 @@ impl Settings {
             limits: Limits {
                 upload_bytes: options.upload_bytes.map_or(10 << 30, |bytes| bytes.0),
                 unpacked_bytes: options.unpacked_bytes.map_or(64 << 30, |bytes| bytes.0),
+                workbook_bytes: options.workbook_bytes.map_or(4 << 30, |bytes| bytes.0),
                 query_time: options.query_time.map_or(Duration::from_secs(30), |period| period.0),
                 query_memory: in_memory(options.query_memory, 256 << 20, "query_memory")?,
                 query_rows: options.query_rows.unwrap_or(10_000),

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_engine::{
     Engine,
-    csv::{self, IngestError},
+    ingest::{self, IngestError},
 };
 use weir_events::{
     Actor, AppendError, DatasetId, DecodeError, Event, EventLog, Headers, Position, Recorded, Stored,
@@ -371,7 +371,7 @@ impl Worker {
         let started = Instant::now();
         let options = read_options(&job.options);
         let dataset = job.dataset;
-        let progress = move |p: csv::Progress| {
+        let progress = move |p: ingest::Progress| {
             tracing::debug!(%dataset, phase = ?p.phase, bytes = p.bytes, of = p.total_bytes, rows = p.rows, "reading");
         };
         let ingested = self.engine.ingest(&job.upload.blob, &table, &options, progress).await;
@@ -558,24 +558,34 @@ fn rejected(version: u32, code: &str, detail: String) -> dataset::Rejected {
     dataset::Rejected { version, code: code.to_owned(), detail, row: None, column: None, found: None }
 }
 
-fn read_options(o: &dataset::ReadOptions) -> csv::ReadOptions {
-    csv::ReadOptions {
+fn read_options(o: &dataset::ReadOptions) -> ingest::ReadOptions {
+    ingest::ReadOptions {
         delimiter: o.delimiter,
         header: o.header,
         missing: o.missing.clone(),
         missing_in_text: o.missing_in_text.clone(),
         encoding: o.encoding.clone(),
         allow_ragged: o.allow_ragged,
+        sheet: o.sheet.clone(),
+        records: o.records.clone(),
+        types: o.types.clone(),
+        allow_unfit: o.allow_unfit,
     }
 }
 
-fn event(version: u32, table: String, ingested: csv::Ingested, elapsed_ms: u64) -> dataset::Ingested {
+fn event(version: u32, table: String, ingested: ingest::Ingested, elapsed_ms: u64) -> dataset::Ingested {
     let o = ingested.options;
     let columns = ingested.columns.into_iter().map(|c| dataset::Column {
         name: c.name,
         data_type: c.data_type,
         nullable: c.nullable,
         missing: c.missing,
+        unfit: c.unfit,
+    });
+    let sheets = ingested.sheets.into_iter().map(|s| dataset::Sheet {
+        name: s.name,
+        rows: s.rows,
+        columns: s.columns,
     });
     dataset::Ingested {
         version,
@@ -591,7 +601,12 @@ fn event(version: u32, table: String, ingested: csv::Ingested, elapsed_ms: u64) 
             missing_in_text: o.missing_in_text,
             encoding: o.encoding,
             allow_ragged: o.allow_ragged,
+            sheet: o.sheet,
+            records: o.records,
+            types: o.types,
+            allow_unfit: o.allow_unfit,
         },
+        sheets: sheets.collect(),
         elapsed_ms,
     }
 }

@@ -6,8 +6,9 @@
 
 use std::io::Read;
 
-use super::text::{Stop, Text};
-use super::{Limits, Rejection};
+use crate::ingest::cells::excerpt;
+use crate::ingest::text::{Stop, Text};
+use crate::ingest::{Limits, Rejection};
 
 /// How much is asked for at a time.
 const CHUNK: usize = 256 << 10;
@@ -274,16 +275,6 @@ impl<R: Read> Tokenizer<R> {
     }
 }
 
-/// Text for a message: bounded, and readable whatever it holds.
-pub(super) fn excerpt(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(240)]);
-    let mut out: String = text.chars().take(80).collect();
-    if text.chars().nth(80).is_some() || bytes.len() > 240 {
-        out.push('…');
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,7 +295,7 @@ mod tests {
 
     fn rejected(text: &str) -> Rejection {
         match read(text) {
-            Err(Stop::Rejected(r)) => r,
+            Err(Stop::Rejected(r)) => *r,
             other => panic!("{other:?}"),
         }
     }
