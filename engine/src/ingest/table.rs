@@ -65,7 +65,7 @@ impl Table {
 
 fn write_pieces(writer: &mut ArrowWriter<Writer>, batch: &RecordBatch) -> Result<(), Stop> {
     let rows = batch.num_rows();
-    let bytes: usize = batch.columns().iter().map(|column| value_bytes(column)).sum();
+    let bytes: usize = batch.columns().iter().map(value_bytes).sum();
     if bytes <= PIECE_BYTES {
         return writer.write(batch).map_err(failed);
     }
@@ -102,9 +102,7 @@ pub(super) fn value_bytes(array: &Arc<dyn Array>) -> usize {
             let (first, length) = spread(list.value_offsets());
             value_bytes(&list.values().slice(first, length)) + 4 * rows
         }
-        DataType::Struct(_) => {
-            rows + array.as_struct().columns().iter().map(|column| value_bytes(column)).sum::<usize>()
-        }
+        DataType::Struct(_) => rows + array.as_struct().columns().iter().map(value_bytes).sum::<usize>(),
         other => other.primitive_width().unwrap_or(16) * rows,
     }
 }

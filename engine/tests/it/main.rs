@@ -1,9 +1,14 @@
 //! The engine over a real blob store in a folder.
 
+mod columnar;
+mod excel;
 mod files;
 mod growth_and_overflow;
+mod hostile;
+mod json;
 mod limits;
 mod queries;
 mod roundtrip;
 mod sandbox;
 mod support;
+mod types;

@@ -100,8 +100,8 @@ fn guarded(job: &Job) -> Result<Ingested, Stop> {
 fn batch_rows(rows: u64, measured: &pages::Measured) -> usize {
     let average = (measured.unpacked / rows.max(1)).max(1);
     let mut most = (BYTES / average).clamp(64, ROWS);
-    if measured.longest > 0 {
-        most = most.min((BYTES * 8 / measured.longest).max(1));
+    if let Some(few) = (BYTES * 8).checked_div(measured.longest) {
+        most = most.min(few.max(1));
     }
     usize::try_from(most).unwrap_or(64)
 }
