@@ -230,11 +230,12 @@ fn accounts_options(settings: &Settings) -> accounts::Options {
 fn engine_config(settings: &Settings) -> weir_engine::Config {
     let limits = &settings.limits;
     weir_engine::Config {
-        csv: weir_engine::csv::Limits {
+        files: weir_engine::ingest::Limits {
             columns: limits.csv_columns,
             cell_bytes: limits.csv_cell_bytes,
             row_bytes: limits.csv_row_bytes,
             unpacked_bytes: limits.unpacked_bytes,
+            workbook_bytes: limits.workbook_bytes,
         },
         memory_bytes: settings.limits.engine_memory,
         spill_bytes: settings.limits.engine_spill,

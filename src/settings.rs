@@ -106,6 +106,8 @@ options! {
     import_time: Period = "WEIR_IMPORT_TIME",
     /// Files that are imported for one workspace at the same time [default: 2]
     import_concurrency: usize = "WEIR_IMPORT_CONCURRENCY",
+    /// Largest Excel workbook that an upload may hold once unpacked [default: 4GiB]
+    workbook_bytes: Bytes = "WEIR_WORKBOOK_BYTES",
     /// Columns that a file may have [default: 2000]
     csv_columns: usize = "WEIR_CSV_COLUMNS",
     /// Largest cell of a file [default: 1MiB]
@@ -192,6 +194,7 @@ pub(crate) struct Limits {
     pub(crate) unpacked_bytes: u64,
     pub(crate) import_time: Duration,
     pub(crate) import_concurrency: usize,
+    pub(crate) workbook_bytes: u64,
     pub(crate) csv_columns: usize,
     pub(crate) csv_cell_bytes: usize,
     pub(crate) csv_row_bytes: usize,
@@ -288,6 +291,7 @@ impl Settings {
                 unpacked_bytes: options.unpacked_bytes.map_or(64 << 30, |bytes| bytes.0),
                 import_time: options.import_time.map_or(Duration::from_secs(600), |period| period.0),
                 import_concurrency: options.import_concurrency.unwrap_or(2),
+                workbook_bytes: options.workbook_bytes.map_or(4 << 30, |bytes| bytes.0),
                 query_time: options.query_time.map_or(Duration::from_secs(30), |period| period.0),
                 query_memory: in_memory(options.query_memory, 256 << 20, "query_memory")?,
                 query_rows: options.query_rows.unwrap_or(10_000),

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Column {
     /// Unique within the table; an answer may repeat a name.
     pub name: String,
-    /// `int`, `float`, `bool`, `date`, `timestamp`, `timestamptz` or `text` in a table; in an answer
-    /// also `decimal`, `time`, `interval`, `list`, `struct` and `binary`.
+    /// `int`, `float`, `bool`, `date`, `timestamp`, `timestamptz` or `text`; from files that have such types,
+    /// and in an answer, also `decimal`, `time`, `interval`, `list`, `struct` and `binary`.
     #[serde(rename = "type")]
     pub data_type: String,
     /// Whether a value may be missing; in a table whether one is.
@@ -19,12 +19,26 @@ pub struct Column {
     /// How many cells each marker took as missing, by marker. Empty in an answer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, u64>,
+    /// How many cells did not fit the type that was asked for, and are missing. None in an answer.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unfit: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Column {
     /// A column that nothing is missing from.
     pub fn new(name: impl Into<String>, data_type: impl Into<String>) -> Self {
-        Self { name: name.into(), data_type: data_type.into(), nullable: false, missing: BTreeMap::new() }
+        Self {
+            name: name.into(),
+            data_type: data_type.into(),
+            nullable: false,
+            missing: BTreeMap::new(),
+            unfit: 0,
+        }
     }
 }
 

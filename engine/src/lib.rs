@@ -11,7 +11,7 @@ mod answer;
 pub mod chart;
 mod column;
 pub mod context;
-pub mod csv;
+pub mod ingest;
 pub mod naming;
 mod near;
 pub mod profile;
@@ -48,7 +48,7 @@ pub struct Config {
     /// How many parts one query is split into.
     pub target_partitions: usize,
     /// What an uploaded file may ask for.
-    pub csv: csv::Limits,
+    pub files: ingest::Limits,
 }
 
 impl Default for Config {
@@ -59,7 +59,7 @@ impl Default for Config {
             spill_dir: std::env::temp_dir().join("weir-spill"),
             spill_bytes: 8 << 30,
             target_partitions: std::thread::available_parallelism().map_or(2, usize::from),
-            csv: csv::Limits::default(),
+            files: ingest::Limits::default(),
         }
     }
 }

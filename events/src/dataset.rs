@@ -49,7 +49,7 @@ pub struct Upload {
     pub source: Option<String>,
 }
 
-/// How to read a delimited file; what is `None` is found out from the content.
+/// How to read a file; what is `None` is found out from the content.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReadOptions {
@@ -70,6 +70,18 @@ pub struct ReadOptions {
     pub encoding: Option<String>,
     /// Whether rows with too few fields are filled up and surplus fields dropped.
     pub allow_ragged: bool,
+    /// The sheet of a workbook, by name or by number, the first being 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    /// Where the rows are in a JSON document: the keys that lead to an array, with dots between them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<String>,
+    /// The type that a column shall have, by its name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub types: BTreeMap<String, String>,
+    /// Whether values that do not fit their column in `types` become missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_unfit: bool,
 }
 
 /// A file arrived. Reading it is the ingest worker's business.
@@ -109,7 +121,8 @@ pub struct Reread {
 pub struct Column {
     /// Unique within the dataset.
     pub name: String,
-    /// `int`, `float`, `bool`, `date`, `timestamp`, `timestamptz` or `text`.
+    /// `int`, `float`, `bool`, `date`, `timestamp`, `timestamptz` or `text`; from files that have such types
+    /// also `decimal`, `time`, `interval`, `list`, `struct` and `binary`.
     #[serde(rename = "type")]
     pub data_type: String,
     /// Whether any cell is missing.
@@ -117,6 +130,24 @@ pub struct Column {
     /// How many cells each marker took as missing, by marker.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, u64>,
+    /// How many values did not fit the type that was asked for, and are missing.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unfit: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A sheet of a workbook.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sheet {
+    /// Its name.
+    pub name: String,
+    /// Its rows, as far as the workbook says; those of the sheet that was read were counted.
+    pub rows: u64,
+    /// Its columns, likewise.
+    pub columns: u64,
 }
 
 /// The file was read: every row is in a table.
@@ -136,8 +167,15 @@ pub struct Ingested {
     pub format: String,
     /// How it was read, everything found out filled in.
     pub options: ReadOptions,
+    /// All sheets of a workbook; none for other files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sheets: Vec<Sheet>,
     /// How long that took, in milliseconds.
     pub elapsed_ms: u64,
+    /// The key in the blob store under which lies what the columns hold; none for versions that were read
+    /// before that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// What is different from the version that could be queried before, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<Diff>,

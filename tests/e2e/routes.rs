@@ -259,3 +259,22 @@ fn body(path: &str) -> Value {
         json!({"name": "stolen"})
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_can_be_read_by_those_who_accept_packed_answers() {
+    let weir = Weir::start().await;
+    let ada = weir.register("ada").await;
+    for (path, status) in [("/nope", 404), ("/api/v1/datasets?colour=red", 422), ("/api/v1/datasets", 200)] {
+        let request = ada.get(path).header("accept-encoding", "gzip, br, zstd");
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let packed = answer.headers().get("content-encoding").cloned();
+        let bytes = answer.bytes().await.unwrap();
+        // This client unpacks nothing by itself.
+        assert_eq!(packed.is_none(), bytes.starts_with(b"{"), "{path}: {packed:?} {bytes:?}");
+    }
+    let anonymous = weir.anonymous().get("/api/v1/me").header("accept-encoding", "br").send().await.unwrap();
+    assert_eq!((anonymous.status().as_u16(), anonymous.headers().get("content-encoding")), (401, None));
+    let problem: Value = anonymous.json().await.unwrap();
+    assert_eq!(problem["code"], "token_missing");
+}

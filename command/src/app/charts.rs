@@ -157,7 +157,7 @@ impl App {
         let sql = validate::sql(field, sql)?;
         let statement = sql::parse(&sql).map_err(|e| Failure::from(e).problem(field))?;
         let columns = self.columns(workspace, &statement).await.map_err(|e| e.problem(field))?;
-        let counts = self.counts(workspace, &statement, &columns).await;
+        let counts = self.counts(workspace, &statement, &columns).await.map_err(|e| e.problem(field))?;
         let rows = counts.as_ref().map_or(0, |c| c.rows);
         let candidates = columns.into_iter().map(|column| {
             let distinct = counts.as_ref().and_then(|c| c.distinct.get(&column.name).copied());
@@ -173,20 +173,32 @@ impl App {
         workspace: WorkspaceId,
         statement: &Statement,
         columns: &[Column],
-    ) -> Option<Counts> {
+    ) -> Result<Option<Counts>, Failure> {
         let counted: Vec<&Column> = columns.iter().filter(|c| countable(c)).take(COLUMNS).collect();
         let mut select = "SELECT count(*) AS rows".to_owned();
         for (n, column) in counted.iter().enumerate() {
             select.push_str(&format!(", approx_distinct({}) AS d{n}", quoted(&column.name)));
         }
         let sql = format!("{select} FROM (\n{}\n) AS counted", inner(statement));
-        let statement = sql::parse(&sql).ok()?;
-        let answer = self.answer(workspace, &statement, 1).await.ok()?.kept.answer;
-        let row = answer.to_json_rows().ok()?.into_iter().next()?;
+        let Ok(statement) = sql::parse(&sql) else { return Ok(None) };
+        let answer = match self.answer(workspace, &statement, 1).await {
+            Ok(ran) => ran.kept.answer,
+            Err(Failure::Sql(e))
+                if matches!(
+                    e.code,
+                    sql::Code::InvalidQuery | sql::Code::AmbiguousColumn | sql::Code::NotSupported
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(failure) => return Err(failure),
+        };
+        let rows = answer.to_json_rows().unwrap_or_default();
+        let Some(row) = rows.first() else { return Ok(None) };
         let mut values = row.iter().map(|v| v.as_u64().unwrap_or_default());
-        let rows = values.next()?;
+        let rows = values.next().unwrap_or_default();
         let distinct = counted.iter().map(|c| c.name.clone()).zip(values).collect();
-        Some(Counts { rows, distinct })
+        Ok(Some(Counts { rows, distinct }))
     }
 
     /// The rows that a saved chart draws.

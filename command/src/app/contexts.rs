@@ -328,8 +328,8 @@ pub(crate) fn invalid(findings: &[Finding]) -> Problem {
     findings.iter().fold(Problem::new(Code::InvalidContext, detail), |problem, finding| {
         problem.place(Place {
             field: Some(finding.path.clone()).filter(|path| !path.is_empty()),
-            line: finding.line,
-            column: finding.column,
+            line: finding.line.map(u64::from),
+            column: finding.column.map(u64::from),
             code: finding.code.as_str().into(),
             detail: finding.detail.clone(),
         })

@@ -5,10 +5,14 @@ use bytes::Bytes;
 use object_store::{ObjectStoreExt, WriteMultipart, path::Path};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use weir_events::{AppendError, DatasetId, dataset::Upload};
+use weir_engine::ingest::{self, IngestError};
+use weir_events::{
+    AppendError, DatasetId, WorkspaceId,
+    dataset::{self as dataset_events, Upload},
+};
 use weir_infra::{
     blob::Blobs,
-    http::{Code, Problem},
+    http::{Code, Place, Problem},
 };
 
 use super::{App, Done, Error};
@@ -194,6 +198,72 @@ impl App {
             Ok(done)
         });
         task.await.map_err(Problem::internal)?
+    }
+}
+
+impl App {
+    /// Whether all values of a file fit the types that are asked for.
+    ///
+    /// # Errors
+    /// `types_do_not_fit` with how many do not in each column, and the first of them; `dataset_rejected` where
+    /// the file cannot be read so at all.
+    pub async fn fits(
+        &self,
+        workspace: WorkspaceId,
+        file: &Upload,
+        options: &dataset_events::ReadOptions,
+    ) -> Result<(), Problem> {
+        let _turn =
+            self.0.turns.take(workspace, self.config().query_wait).await.map_err(|e| e.problem("types"))?;
+        let options = read_options(options);
+        let misfits = self.engine().try_types(&file.blob, &options).await.map_err(|error| match error {
+            IngestError::Rejected(rejection) => Problem::new(Code::DatasetRejected, rejection.detail.clone())
+                .place(Place {
+                    field: rejection.column,
+                    line: rejection.row,
+                    column: None,
+                    code: rejection.code.into(),
+                    detail: rejection.detail,
+                }),
+            IngestError::Failed(reason) => unavailable(reason),
+        })?;
+        let unfit: Vec<_> = misfits.columns.iter().filter(|c| c.count > 0).collect();
+        if unfit.is_empty() {
+            return Ok(());
+        }
+        let said =
+            unfit.iter().map(|c| format!("{} in {:?}, which shall be {}", c.count, c.column, c.data_type));
+        let detail = format!(
+            "Of {} rows these values do not fit: {}. Say allow_unfit to have them become missing.",
+            misfits.rows,
+            said.collect::<Vec<_>>().join("; ")
+        );
+        let places = unfit.iter().flat_map(|c| c.first.iter().map(move |value| (c, value)));
+        Err(places.fold(Problem::new(Code::TypesDoNotFit, detail), |problem, (column, value)| {
+            problem.place(Place {
+                field: Some(column.column.clone()),
+                line: Some(value.row),
+                column: None,
+                code: "type_mismatch".into(),
+                detail: value.found.clone(),
+            })
+        }))
+    }
+}
+
+/// How to read a file, for the engine.
+pub(crate) fn read_options(o: &dataset_events::ReadOptions) -> ingest::ReadOptions {
+    ingest::ReadOptions {
+        delimiter: o.delimiter,
+        header: o.header,
+        missing: o.missing.clone(),
+        missing_in_text: o.missing_in_text.clone(),
+        encoding: o.encoding.clone(),
+        allow_ragged: o.allow_ragged,
+        sheet: o.sheet.clone(),
+        records: o.records.clone(),
+        types: o.types.clone(),
+        allow_unfit: o.allow_unfit,
     }
 }
 

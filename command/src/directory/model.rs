@@ -90,6 +90,8 @@ pub struct Ready {
     pub columns: Vec<Column>,
     /// What the file turned out to be.
     pub format: String,
+    /// The key under which lies what its columns hold, where that was looked at.
+    pub profile: Option<String>,
     /// What is different from the version before, where there was one.
     pub diff: Option<Diff>,
 }
@@ -136,6 +138,7 @@ impl Dataset {
             rows: e.rows,
             columns: e.columns.clone(),
             format: e.format.clone(),
+            profile: e.profile.clone(),
             diff: e.diff.clone(),
         });
         Arc::make_mut(&mut self.readable).insert(e.version, ready.clone());

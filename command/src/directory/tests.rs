@@ -50,6 +50,8 @@ fn ingested() -> Ingested {
         format: "csv".to_owned(),
         options: ReadOptions::default(),
         elapsed_ms: 1,
+        profile: None,
+        sheets: Vec::new(),
         diff: None,
     }
 }

@@ -52,6 +52,8 @@ fn ingested(version: u32) -> Ingested {
         format: "csv".to_owned(),
         options: ReadOptions::default(),
         elapsed_ms: 1,
+        profile: None,
+        sheets: Vec::new(),
         diff: None,
     }
 }

@@ -124,6 +124,10 @@ pub fn sql(field: &'static str, raw: &str) -> Result<String, Invalid> {
     if raw.trim().is_empty() {
         return Err(Invalid::field(field, "empty", "There is no SQL to run."));
     }
+    // Not every store of texts can hold it, and what is shown is to be what was run.
+    if raw.contains('\0') {
+        return Err(Invalid::field(field, "control_character", "SQL has no zero bytes in it."));
+    }
     Ok(raw.to_owned())
 }
 

@@ -29,7 +29,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_engine::{
     Engine,
-    csv::{self, IngestError},
+    ingest::{self, IngestError},
+    profile::Profile,
 };
 use weir_events::{
     Actor, AppendError, DatasetId, DecodeError, Event, EventLog, Headers, Position, Recorded, Stored,
@@ -42,7 +43,7 @@ use weir_infra::{
 };
 
 use crate::{
-    app::{Error, Executor},
+    app::{Error, Executor, uploads::read_options},
     domain::{
         Ctx, Decider,
         ctx::Seed,
@@ -371,7 +372,7 @@ impl Worker {
         let started = Instant::now();
         let options = read_options(&job.options);
         let dataset = job.dataset;
-        let progress = move |p: csv::Progress| {
+        let progress = move |p: ingest::Progress| {
             tracing::debug!(%dataset, phase = ?p.phase, bytes = p.bytes, of = p.total_bytes, rows = p.rows, "reading");
         };
         let ingested = self.engine.ingest(&job.upload.blob, &table, &options, progress).await;
@@ -383,7 +384,15 @@ impl Worker {
                 self.metrics.rows_total.inc_by(ingested.rows);
                 self.metrics.bytes_total.inc_by(job.upload.bytes);
                 let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-                self.complete(job, event(version, table, ingested, elapsed_ms)).await
+                let profile = table.replace(".parquet", ".profile.json");
+                if let Err(error) = self.keep_profile(&profile, &ingested.profile).await {
+                    return Outcome::Failed(error.to_string());
+                }
+                let event = dataset::Ingested {
+                    profile: Some(profile),
+                    ..event(version, table, ingested, elapsed_ms)
+                };
+                self.complete(job, event).await
             }
             Err(IngestError::Rejected(rejection)) => {
                 let reason = dataset::Rejected {
@@ -461,12 +470,21 @@ impl Worker {
         let folder = Path::from(format!("tables/{}/{}", job.workspace, job.dataset));
         let mine = format!("{folder}/{}-", job.version);
         let listed = self.blobs.list(Some(&folder)).try_collect::<Vec<_>>().await;
-        for table in listed.unwrap_or_default() {
-            let key = table.location.as_ref();
-            if key.starts_with(&mine) && settled.table.as_deref() != Some(key) {
-                self.remove(&table.location).await;
+        // A table and its profile share all but the ending.
+        let stem = |key: &str| key.split_once('.').map_or(key, |(stem, _)| stem).to_owned();
+        let counts = settled.table.as_deref().map(stem);
+        for file in listed.unwrap_or_default() {
+            let key = file.location.as_ref();
+            if key.starts_with(&mine) && counts != Some(stem(key)) {
+                self.remove(&file.location).await;
             }
         }
+    }
+
+    /// Puts beside a table what its columns hold.
+    async fn keep_profile(&self, key: &str, profile: &Profile) -> Result<(), anyhow::Error> {
+        self.blobs.put(&Path::parse(key)?, serde_json::to_vec(profile)?.into()).await?;
+        Ok(())
     }
 
     async fn remove(&self, key: &Path) {
@@ -558,24 +576,19 @@ fn rejected(version: u32, code: &str, detail: String) -> dataset::Rejected {
     dataset::Rejected { version, code: code.to_owned(), detail, row: None, column: None, found: None }
 }
 
-fn read_options(o: &dataset::ReadOptions) -> csv::ReadOptions {
-    csv::ReadOptions {
-        delimiter: o.delimiter,
-        header: o.header,
-        missing: o.missing.clone(),
-        missing_in_text: o.missing_in_text.clone(),
-        encoding: o.encoding.clone(),
-        allow_ragged: o.allow_ragged,
-    }
-}
-
-fn event(version: u32, table: String, ingested: csv::Ingested, elapsed_ms: u64) -> dataset::Ingested {
+fn event(version: u32, table: String, ingested: ingest::Ingested, elapsed_ms: u64) -> dataset::Ingested {
     let o = ingested.options;
     let columns = ingested.columns.into_iter().map(|c| dataset::Column {
         name: c.name,
         data_type: c.data_type,
         nullable: c.nullable,
         missing: c.missing,
+        unfit: c.unfit,
+    });
+    let sheets = ingested.sheets.into_iter().map(|s| dataset::Sheet {
+        name: s.name,
+        rows: s.rows,
+        columns: s.columns,
     });
     dataset::Ingested {
         version,
@@ -591,8 +604,14 @@ fn event(version: u32, table: String, ingested: csv::Ingested, elapsed_ms: u64) 
             missing_in_text: o.missing_in_text,
             encoding: o.encoding,
             allow_ragged: o.allow_ragged,
+            sheet: o.sheet,
+            records: o.records,
+            types: o.types,
+            allow_unfit: o.allow_unfit,
         },
+        sheets: sheets.collect(),
         elapsed_ms,
+        profile: None,
         diff: None,
     }
 }

@@ -127,6 +127,20 @@ fn foreign(value: &Value, path: &mut String, errors: &mut Vec<SpecError>) {
                         errors.push(error(path, FOREIGN, format!("Data sets cannot be added. {QUERY}")));
                     }
                     "values" | "value" => {}
+                    "element" if path.contains("/bind/") => {
+                        errors.push(error(
+                            path,
+                            NOT_ALLOWED,
+                            "Inputs stand beside their chart, nowhere else.",
+                        ));
+                    }
+                    "keyvals" if inner.is_object() => {
+                        errors.push(error(path, FOREIGN, format!("Data cannot be generated. {QUERY}")));
+                    }
+                    "width" | "height" if inner.as_f64().is_some_and(|size| size > LARGEST) => {
+                        let detail = format!("A chart has at most {LARGEST} pixels each way.");
+                        errors.push(error(path, NOT_ALLOWED, detail));
+                    }
                     "url" | "href" => errors.push(error(path, NOT_ALLOWED, "Addresses are not allowed.")),
                     "usermeta" => {
                         let detail = "A viewer's options are not part of a saved chart.";
@@ -141,12 +155,18 @@ fn foreign(value: &Value, path: &mut String, errors: &mut Vec<SpecError>) {
                 below(path, &i.to_string(), |path| foreign(inner, path, errors));
             }
         }
+        Value::String(text) if text.contains('\0') => {
+            errors.push(error(path, NOT_ALLOWED, "Texts have no zero bytes in them."));
+        }
         Value::String(text) if text == "image" && (path.ends_with("/mark") || path.ends_with("/type")) => {
             errors.push(error(path, NOT_ALLOWED, "Images are not allowed: they are fetched from elsewhere."));
         }
         _ => {}
     }
 }
+
+/// The largest chart, in pixels each way.
+const LARGEST: f64 = 20_000.0;
 
 const QUERY: &str = "A chart's data come from its query, as the data set 'rows'.";
 

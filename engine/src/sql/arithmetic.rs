@@ -58,7 +58,7 @@ impl ExprPlanner for CheckedConstants {
         let (Some(function), true) = (function(op), schema.fields().is_empty()) else {
             return Ok(PlannerResult::Original(expr));
         };
-        let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema)) else {
+        let (Some(left), Some(right)) = (constant(&expr.left, schema), constant(&expr.right, schema)) else {
             return Ok(PlannerResult::Original(expr));
         };
         match BinaryTypeCoercer::new(&left, &op, &right).get_input_types() {
@@ -67,6 +67,15 @@ impl ExprPlanner for CheckedConstants {
             }
             _ => Ok(PlannerResult::Original(expr)),
         }
+    }
+}
+
+/// The type of an operand. That of a call of one of these functions is that of its leaves, since all have to
+/// be integers: to ask each call of a chain for the types of those inside would take ever longer.
+fn constant(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
+    match expr {
+        Expr::ScalarFunction(call) if call.func.inner().is::<Arithmetic>() => Some(DataType::Int64),
+        other => other.get_type(schema).ok(),
     }
 }
 

@@ -23,8 +23,8 @@ use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::window_state::WindowAggState;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, ExprSchemable, GroupsAccumulator,
-    PartitionEvaluator, ReversedUDAF, ReversedUDWF, SetMonotonicity, Signature, WindowFunctionDefinition,
-    WindowUDF, WindowUDFImpl,
+    PartitionEvaluator, ReversedUDAF, ReversedUDWF, SetMonotonicity, Signature, WindowFrame,
+    WindowFrameBound, WindowFunctionDefinition, WindowUDF, WindowUDFImpl,
 };
 use datafusion::physical_expr::PhysicalExpr;
 
@@ -39,6 +39,9 @@ pub(super) fn gathered(expr: Expr, schema: &DFSchema, allowance: &Allowance) -> 
         Expr::AggregateFunction(call) if ["array_agg", "string_agg"].contains(&call.func.name()) => {
             let func = Gathered::wrap(call.func, allowance, Use::Groups);
             Ok(Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, ..call })))
+        }
+        Expr::WindowFunction(call) if !framed(&call.params.window_frame) => {
+            plan_err!("A window's frame has at most {FRAME} rows on each side")
         }
         Expr::WindowFunction(_) if !growth::is_long(&expr.get_type(schema)?) => Ok(Transformed::no(expr)),
         Expr::WindowFunction(mut call) => {
@@ -64,6 +67,18 @@ pub(super) fn gathered(expr: Expr, schema: &DFSchema, allowance: &Allowance) -> 
         }
         other => Ok(Transformed::no(other)),
     }
+}
+
+/// More rows no window has; with larger numbers the planner's sums wrap around.
+const FRAME: u64 = 1 << 48;
+
+/// Whether a frame's bounds can be reckoned with.
+fn framed(frame: &WindowFrame) -> bool {
+    [&frame.start_bound, &frame.end_bound].into_iter().all(|bound| match bound {
+        WindowFrameBound::Preceding(ScalarValue::UInt64(Some(rows)))
+        | WindowFrameBound::Following(ScalarValue::UInt64(Some(rows))) => *rows <= FRAME,
+        _ => true,
+    })
 }
 
 /// Where an aggregate's values go.

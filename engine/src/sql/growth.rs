@@ -9,7 +9,7 @@ use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use bytes::Bytes;
 use datafusion::arrow::array::{
@@ -36,6 +36,23 @@ use datafusion::logical_expr::{
 /// Longer constants are worked out with the rows, when it is known how many there are.
 const FOLDED: usize = 4 << 10;
 
+/// Functions whose work is the product of the lengths of their texts.
+const PRODUCTS: [&str; 7] = [
+    "levenshtein",
+    "strpos",
+    "regexp_like",
+    "regexp_count",
+    "regexp_instr",
+    "regexp_match",
+    "regexp_replace",
+];
+
+/// More steps than these are done in parts, with a look in between whether anyone still waits.
+const STEPS: usize = 1 << 26;
+
+/// More steps for one row are not begun: nothing can stop them.
+const MOST_STEPS: usize = 1 << 28;
+
 /// Smaller results are not worth counting.
 const COUNTED: usize = 128 << 10;
 
@@ -47,8 +64,8 @@ pub(super) struct Allowance(Arc<Inner>);
 struct Inner {
     pool: Arc<dyn MemoryPool>,
     limit: usize,
-    /// Whether the query is planned, and runs.
-    running: AtomicBool,
+    /// Once the query is planned, and runs: whether it is to stop.
+    running: OnceLock<Arc<AtomicBool>>,
     /// Bytes of long values that windows repeated.
     repeated: AtomicUsize,
 }
@@ -56,7 +73,7 @@ struct Inner {
 impl Allowance {
     /// Taken from the pool, of which `limit` bytes are all there is.
     pub(super) fn new(pool: Arc<dyn MemoryPool>, limit: usize) -> Self {
-        let (running, repeated) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let (running, repeated) = (OnceLock::new(), AtomicUsize::new(0));
         Self(Arc::new(Inner { pool, limit, running, repeated }))
     }
 
@@ -65,9 +82,19 @@ impl Allowance {
         config.extensions.get::<Self>()
     }
 
-    /// Planning is done.
-    pub(super) fn run(&self) {
-        self.0.running.store(true, Ordering::Relaxed);
+    /// Planning is done; from now on the query stops when it is told to.
+    pub(super) fn run(&self, stop: &Arc<AtomicBool>) {
+        let _ = self.0.running.set(stop.clone());
+    }
+
+    /// Fails once nobody waits for the query any more.
+    fn go_on(&self) -> Result<()> {
+        match self.0.running.get() {
+            Some(stop) if stop.load(Ordering::Relaxed) => {
+                Err(DataFusionError::Execution("stopped".to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -83,8 +110,9 @@ impl Allowance {
         let rows = args.number_rows;
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let mut need = function.growth.bytes(&args.args, if constant { 1 } else { rows })?;
-        if constant && !self.0.running.load(Ordering::Relaxed) {
-            if need > FOLDED {
+        let steps = function.steps(&args.args, if constant { 1 } else { rows });
+        if constant && self.0.running.get().is_none() {
+            if need > FOLDED || steps > STEPS {
                 return Err(DataFusionError::ResourcesExhausted(format!("{need} bytes in a plan")));
             }
             return function.inner.invoke_with_args(args);
@@ -93,10 +121,19 @@ impl Allowance {
             // The value itself, and each place where it is repeated.
             need = need.saturating_mul(rows.saturating_add(1));
         }
-        if need < COUNTED {
+        let (small, many) = (need < COUNTED, steps > STEPS);
+        if many {
+            self.go_on()?;
+            if (constant || rows <= 1) && steps > MOST_STEPS {
+                let name = function.inner.name();
+                return Err(DataFusionError::Execution(format!("The texts are too long for {name}")));
+            }
+        }
+        if small && !many {
             return function.inner.invoke_with_args(args);
         }
-        if !constant && rows > 1 && need > self.0.limit / 32 && function.growth != Growth::None {
+        let large = need > self.0.limit / 32 && function.growth != Growth::None;
+        if !constant && rows > 1 && (large || many) {
             let (first, second) = halves(&args)?;
             let (first, second) = (self.call(function, first)?, self.call(function, second)?);
             let halves = [first.into_array(rows / 2)?, second.into_array(rows - rows / 2)?];
@@ -191,7 +228,9 @@ impl Growth {
             "regexp_replace" => Self::Pattern,
             "to_char" => Self::Format,
             "encode" => Self::Twice,
-            "bounded" => Self::None,
+            "bounded" | "levenshtein" | "strpos" | "regexp_like" | "regexp_count" | "regexp_instr" => {
+                Self::None
+            }
             "||" | "concat" | "concat_ws" | "translate" | "overlay" | "decode" | "lower" | "upper"
             | "initcap" | "reverse" | "substr" | "substr_index" | "left" | "right" | "btrim" | "ltrim"
             | "rtrim" | "split_part" | "regexp_match" => Self::Sum,
@@ -396,6 +435,15 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
+    /// About how many steps it takes for so many rows; 0 where that is no concern.
+    fn steps(&self, args: &[ColumnarValue], rows: usize) -> usize {
+        let (Some(text), Some(other)) = (args.first(), args.get(1)) else { return 0 };
+        if !PRODUCTS.contains(&self.inner.name()) {
+            return 0;
+        }
+        Extent::of(text, rows).total.saturating_mul(Extent::of(other, rows).longest.max(1))
+    }
+
     /// The function, counted if it makes texts.
     pub(super) fn wrap(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
         match Growth::of(function.name()) {

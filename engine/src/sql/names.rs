@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, Fields, SchemaRef};
 use datafusion::sql::sqlparser::ast::{
     self, Expr, Ident, JoinConstraint, JoinOperator, ObjectNamePart, Query, Select, SelectItem, TableFactor,
     Visit, VisitMut, Visitor, VisitorMut,
@@ -15,12 +15,7 @@ use datafusion::sql::sqlparser::ast::{
 /// Quotes the column names that would be lost by folding.
 pub(super) fn settle(statement: &mut ast::Statement, schemas: &[SchemaRef]) {
     let mut columns: HashMap<String, Vec<&str>> = HashMap::new();
-    for field in schemas.iter().flat_map(|s| s.fields()) {
-        let spellings = columns.entry(field.name().to_ascii_lowercase()).or_default();
-        if !spellings.contains(&field.name().as_str()) {
-            spellings.push(field.name());
-        }
-    }
+    schemas.iter().for_each(|schema| gather(schema.fields(), &mut columns));
     // Where all are in lower case already there is nothing to settle.
     columns.retain(|folded, spellings| !spellings.contains(&folded.as_str()));
     if columns.is_empty() {
@@ -28,16 +23,37 @@ pub(super) fn settle(statement: &mut ast::Statement, schemas: &[SchemaRef]) {
     }
     let mut aliases = Aliases::default();
     let _ = Visit::visit(statement, &mut aliases);
-    let _ = VisitMut::visit(statement, &mut Settle { columns, aliases: aliases.0 });
+    let _ =
+        VisitMut::visit(statement, &mut Settle { columns, aliases: aliases.columns, tables: aliases.tables });
 }
 
-/// Names that the query itself gives; they win over a column's.
+/// The names of columns, and of what is nested in them.
+fn gather<'a>(fields: &'a Fields, columns: &mut HashMap<String, Vec<&'a str>>) {
+    for field in fields {
+        let spellings = columns.entry(field.name().to_ascii_lowercase()).or_default();
+        if !spellings.contains(&field.name().as_str()) {
+            spellings.push(field.name());
+        }
+        let mut inner = field.data_type();
+        while let DataType::List(item) = inner {
+            inner = item.data_type();
+        }
+        if let DataType::Struct(fields) = inner {
+            gather(fields, columns);
+        }
+    }
+}
+
+/// Names that the query itself gives, which win over a column's, and the tables that it speaks of.
 #[derive(Default)]
-struct Aliases(HashSet<String>);
+struct Aliases {
+    columns: HashSet<String>,
+    tables: HashSet<String>,
+}
 
 impl Aliases {
     fn add(&mut self, ident: &Ident) {
-        self.0.insert(ident.value.to_ascii_lowercase());
+        self.columns.insert(ident.value.to_ascii_lowercase());
     }
 }
 
@@ -61,6 +77,17 @@ impl Visitor for Aliases {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, .. } = factor
+            && let Some(ObjectNamePart::Identifier(name)) = name.0.last()
+        {
+            self.tables.insert(name.value.to_ascii_lowercase());
+        }
+        if let TableFactor::Table { alias: Some(alias), .. }
+        | TableFactor::Derived { alias: Some(alias), .. }
+        | TableFactor::UNNEST { alias: Some(alias), .. } = factor
+        {
+            self.tables.insert(alias.name.value.to_ascii_lowercase());
+        }
         if let TableFactor::Table { alias: Some(alias), .. }
         | TableFactor::Derived { alias: Some(alias), .. } = factor
         {
@@ -73,6 +100,7 @@ impl Visitor for Aliases {
 struct Settle<'a> {
     columns: HashMap<String, Vec<&'a str>>,
     aliases: HashSet<String>,
+    tables: HashSet<String>,
 }
 
 impl Settle<'_> {
@@ -102,9 +130,10 @@ impl VisitorMut for Settle<'_> {
         match expr {
             Expr::Identifier(ident) => self.ident(ident),
             Expr::CompoundIdentifier(parts) => {
-                if let Some(last) = parts.last_mut() {
-                    self.ident(last);
-                }
+                // The first may be a table; what follows are a column and what is nested in it.
+                let table =
+                    parts.first().is_some_and(|p| self.tables.contains(&p.value.to_ascii_lowercase()));
+                parts.iter_mut().skip(usize::from(table)).for_each(|part| self.ident(part));
             }
             _ => {}
         }

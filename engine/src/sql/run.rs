@@ -48,7 +48,7 @@ pub(super) async fn run(
     let (state, physical) = planned(sessions, statement, tables, limits).await?;
     let physical = guarded(physical, stop, limits.memory, state.config().batch_size())?;
     if let Some(allowance) = Allowance::of(state.config_options()) {
-        allowance.run();
+        allowance.run(stop);
     }
     let schema = plain_schema(&physical.schema());
     let mut stream = execute_stream(physical, state.task_ctx())?;
@@ -59,7 +59,13 @@ pub(super) async fn run(
             break;
         }
     }
-    Answer::new(schema, gathered.batches, gathered.truncated).map_err(|e| SqlError::internal(&e))
+    Answer::new(schema, gathered.batches, gathered.truncated).map_err(|e| {
+        tracing::debug!(reason = %e, "an answer has a value that cannot be written");
+        SqlError::new(
+            Code::InvalidValue,
+            "A value in the answer is outside of what its type can be written as.",
+        )
+    })
 }
 
 /// Plans a statement, on a thread of the engine, and tells the columns that its answer would have.

@@ -17,8 +17,10 @@ use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::optimizer::Analyzer;
 use datafusion::prelude::SessionConfig;
+use datafusion_functions_nested::planner::FieldAccessPlanner;
 use object_store::ObjectStore;
 
 use super::analyze::Guarded;
@@ -78,12 +80,15 @@ impl Sessions {
 
         let mut functions = SessionStateDefaults::default_scalar_functions();
         functions.retain(|f| !WITHHELD.contains(&f.name()));
+        functions.extend(lists());
         let functions = functions.into_iter().map(Bounded::wrap).collect();
         let table_functions: Vec<Arc<TableFunction>> = SessionStateDefaults::default_table_functions();
         let mut aggregates = SessionStateDefaults::default_aggregate_functions();
         aggregates.retain(|f| f.name() != "sum");
         aggregates.push(Arc::new(CheckedSum::default().into()));
         let mut planners = SessionStateDefaults::default_expr_planners();
+        // What is nested: list[1]. Structs are the core's own business: column.field.
+        planners.push(Arc::new(FieldAccessPlanner));
         planners.push(Arc::new(CheckedConstants));
         let mut analyzer = Analyzer::new().rules;
         analyzer.push(Arc::new(Guarded));
@@ -159,6 +164,31 @@ impl Sessions {
         let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema.clone());
         Ok((Arc::new(ListingTable::try_new(config)?), schema))
     }
+}
+
+/// Functions on lists: those whose results are no larger than the lists.
+fn lists() -> Vec<Arc<ScalarUDF>> {
+    use datafusion_functions_nested::{
+        array_has, cardinality, empty, extract, flatten, length, min_max, position, reverse, set_ops, sort,
+    };
+    vec![
+        array_has::array_has_udf(),
+        array_has::array_has_all_udf(),
+        array_has::array_has_any_udf(),
+        cardinality::cardinality_udf(),
+        empty::array_empty_udf(),
+        extract::array_any_value_udf(),
+        extract::array_element_udf(),
+        extract::array_slice_udf(),
+        flatten::flatten_udf(),
+        length::array_length_udf(),
+        min_max::array_max_udf(),
+        min_max::array_min_udf(),
+        position::array_position_udf(),
+        reverse::array_reverse_udf(),
+        set_ops::array_distinct_udf(),
+        sort::array_sort_udf(),
+    ]
 }
 
 /// The table that a name means: the one so written, else the only one that differs in case alone.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use weir_engine::csv::{IngestError, Limits, Phase, ReadOptions};
+use weir_engine::ingest::{IngestError, Limits, Phase, ReadOptions};
 use weir_engine::{Column, Config};
 
 use crate::support::{Bench, types};
@@ -203,7 +203,7 @@ const MEMBER: &[u8] = b"\x1f\x8b\x08\0";
 async fn what_a_packed_file_unpacks_to_is_what_counts() {
     let unpacked_bytes = 1 << 20;
     let csv = Limits { unpacked_bytes, ..Limits::default() };
-    let bench = || Bench::with(Config { csv: csv.clone(), ..Config::default() });
+    let bench = || Bench::with(Config { files: csv.clone(), ..Config::default() });
     let fits = b"1,2\n".repeat(1 << 18);
     assert_eq!(fits.len() as u64, unpacked_bytes);
     assert_eq!(bench().ingest(gz(&fits), &ReadOptions::default()).await.unwrap().rows, 1 << 18);
@@ -245,8 +245,9 @@ async fn ragged_rows_are_filled_when_allowed() {
 
 #[tokio::test]
 async fn limits_hold() {
-    let csv = Limits { columns: 3, cell_bytes: 10, row_bytes: 1000, unpacked_bytes: 2000 };
-    let bench = Bench::with(Config { csv, ..Config::default() });
+    let csv =
+        Limits { columns: 3, cell_bytes: 10, row_bytes: 1000, unpacked_bytes: 2000, ..Limits::default() };
+    let bench = Bench::with(Config { files: csv, ..Config::default() });
     assert_eq!(bench.rejected("a,b,c,d\n1,2,3,4\n").await.code, "too_many_columns");
     let large = bench.rejected("a,b\n1,2\n3,12345678901\n").await;
     assert_eq!((large.code, large.row, large.column.as_deref()), ("cell_too_large", Some(3), Some("b")));
@@ -263,7 +264,7 @@ async fn progress_is_told_and_a_missing_file_is_no_rejection() {
     bench.put("uploads/p", text).await;
     let seen = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
     let told = seen.clone();
-    let progress = move |p: weir_engine::csv::Progress| {
+    let progress = move |p: weir_engine::ingest::Progress| {
         let counter = if p.phase == Phase::Reading { &told.0 } else { &told.1 };
         assert!(p.bytes <= p.total_bytes && p.rows >= counter.load(Ordering::Relaxed));
         counter.store(p.rows, Ordering::Relaxed);
@@ -282,7 +283,7 @@ async fn dropping_the_future_leaves_nothing_behind() {
     let row = format!("{},{}\n", "x".repeat(500), 5);
     bench.put("uploads/big", row.repeat(100_000)).await;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let progress = move |p: weir_engine::csv::Progress| {
+    let progress = move |p: weir_engine::ingest::Progress| {
         let _ = tell.send(p.phase);
     };
     let options = ReadOptions::default();

@@ -67,6 +67,60 @@ async fn a_query_gives_back_what_it_held_when_it_has_ended() {
 }
 
 #[tokio::test]
+async fn what_one_call_would_work_on_for_ages_is_refused_or_stopped() {
+    let bench = Bench::new();
+    for sql in [
+        "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))",
+        "SELECT strpos(repeat('a', 50000000), repeat('a', 25000000) || 'b')",
+    ] {
+        let error = bench.try_query(sql, &patient()).await.unwrap_err();
+        assert!(matches!(error.code, Code::InvalidValue | Code::MemoryLimit), "{sql}: {error}");
+    }
+    // Many that are each allowed: in parts, so that it ends when nobody waits any more.
+    let sql = "SELECT sum(levenshtein(repeat('a', 3000), repeat('b', 3000) || x)) FROM generate_series(1, 8000) t(x)";
+    let (held, mut ended) = tokio::sync::oneshot::channel::<()>();
+    let statement = weir_engine::sql::parse(sql).unwrap();
+    let limits = Limits { time: Duration::from_millis(300), ..patient() };
+    let error = bench.engine.query_holding(&statement, &[], &limits, held).await.unwrap_err();
+    assert_eq!(error.code, Code::TimeLimit);
+    assert!(tokio::time::timeout(Duration::from_secs(60), &mut ended).await.unwrap().is_err());
+    // What is short is as it was.
+    let answer =
+        bench.query("SELECT levenshtein(x, 'b'), strpos(x, 'c') FROM (VALUES ('abc'), (NULL)) t(x)").await;
+    assert_eq!(
+        answer.to_json_rows().unwrap(),
+        [[2.into(), 3.into()], [serde_json::Value::Null, serde_json::Value::Null]]
+    );
+}
+
+#[tokio::test]
+async fn long_sums_of_constants_are_planned_at_once() {
+    let bench = Bench::new();
+    let limits = Limits { time: Duration::from_secs(20), ..patient() };
+    let answer = bench.try_query(&format!("SELECT {}", vec!["1"; 499].join("+")), &limits).await.unwrap();
+    assert_eq!(answer.to_json_rows().unwrap(), [[serde_json::Value::from(499)]]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_reckoned_with_or_written_is_refused() {
+    let bench = Bench::new();
+    let t = "(VALUES (1), (2)) t(x)";
+    for sql in [
+        format!(
+            "SELECT sum(x) OVER (ORDER BY x ROWS BETWEEN 18446744073709551615 PRECEDING AND CURRENT ROW) FROM {t}"
+        ),
+        format!(
+            "SELECT count(*) OVER (ORDER BY x ROWS BETWEEN CURRENT ROW AND 18446744073709551615 FOLLOWING) FROM {t}"
+        ),
+        "SELECT to_timestamp_seconds(9223372036854775807)".to_owned(),
+        "SELECT arrow_cast(2147483647, 'Date32')".to_owned(),
+    ] {
+        let error = bench.try_query(&sql, &patient()).await.unwrap_err();
+        assert!(matches!(error.code, Code::InvalidValue | Code::InvalidQuery), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn deep_queries_overflow_no_stack() {
     let bench = Bench::flights().await;
     for sql in [

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 use serde_json::Value;
 use tokio::runtime::Runtime;
-use weir_engine::csv::{IngestError, ReadOptions};
+use weir_engine::ingest::{IngestError, ReadOptions};
 use weir_engine::sql::{Limits, Table, parse};
 
 use crate::support::Bench;

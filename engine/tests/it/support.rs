@@ -7,7 +7,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
 use tempfile::TempDir;
-use weir_engine::csv::{IngestError, Ingested, ReadOptions, Rejection};
+use weir_engine::ingest::{IngestError, Ingested, ReadOptions, Rejection};
 use weir_engine::sql::{self, Limits, SqlError, Table};
 use weir_engine::{Answer, Config, Engine};
 

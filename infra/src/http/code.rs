@@ -95,6 +95,8 @@ codes! {
     VisualizationNotFound = "visualization_not_found", NOT_FOUND, "There is no such visualization";
     NameTaken = "name_taken", CONFLICT, "The name is taken";
     DatasetNotReady = "dataset_not_ready", CONFLICT, "The dataset is still being read";
+    TypesDoNotFit = "types_do_not_fit", UNPROCESSABLE_ENTITY, "Values do not fit the types that are asked for";
+    ProfileUnknown = "profile_unknown", NOT_FOUND, "It is not known what the columns hold";
     ImportAddressRefused = "import_address_refused", UNPROCESSABLE_ENTITY, "Files are not fetched from this address";
     ImportFailed = "import_failed", BAD_GATEWAY, "The file could not be fetched";
     ImportTimeout = "import_timeout", GATEWAY_TIMEOUT, "The file took too long to be fetched";

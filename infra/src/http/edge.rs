@@ -173,6 +173,8 @@ pub(super) fn finish(mut res: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBo
         let problem = problem.at(&path);
         let body = problem.to_bytes();
         res.response_mut().extensions_mut().insert(problem);
+        // Whatever it was packed with went with the old body.
+        res.headers_mut().remove(header::CONTENT_ENCODING);
         return res.map_body(|_, _| BoxBody::new(body));
     }
     let kind = res.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -185,6 +187,7 @@ pub(super) fn finish(mut res: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBo
     let problem = from_status(status, res.request().method(), &path, cause.as_deref()).at(&path);
     let body = problem.to_bytes();
     let mut res = res.map_body(|_, _| BoxBody::new(body));
+    res.headers_mut().remove(header::CONTENT_ENCODING);
     res.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     *res.response_mut().status_mut() = problem.status_code();
     res.response_mut().extensions_mut().insert(problem);

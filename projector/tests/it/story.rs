@@ -117,10 +117,13 @@ pub(crate) fn ingested(version: u32, rows: u64) -> dataset::Ingested {
             data_type: "int".to_owned(),
             nullable: false,
             missing: [("NA".to_owned(), 2)].into(),
+            unfit: 0,
         }],
         format: "csv".to_owned(),
         options: dataset::ReadOptions { delimiter: Some(','), header: Some(true), ..Default::default() },
         elapsed_ms: 12,
+        profile: None,
+        sheets: Vec::new(),
         diff: (version > 1).then(|| dataset::Diff { from: 1, rows: -4, ..Default::default() }),
     }
 }

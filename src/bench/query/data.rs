@@ -21,7 +21,7 @@ use tpchgen::generators::{
 use tpchgen_arrow::{
     CustomerArrow, LineItemArrow, NationArrow, OrderArrow, PartArrow, RegionArrow, SupplierArrow,
 };
-use weir_engine::csv::table_properties;
+use weir_engine::ingest::table_properties;
 
 /// A table in its file.
 #[derive(Debug)]

@@ -45,6 +45,7 @@ fn dataset(id: u128, name: &str, columns: &[(&str, &str)]) -> Dataset {
             rows: 336_776,
             columns: columns.collect(),
             format: "csv".to_owned(),
+            profile: None,
             diff: None,
         })),
         rejected: None,

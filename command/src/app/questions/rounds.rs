@@ -97,7 +97,7 @@ impl App {
         let key = cache::key(workspace, chosen, &messages);
         let lookups = &self.0.metrics.model_cache_total;
         if let Some(written) = self.0.questions.answers.get::<Written>(&key).await
-            && self.fits(workspace, &written.sql).await?.is_ok()
+            && self.plans(workspace, &written.sql).await?.is_ok()
         {
             lookups.with_label_values(&["hit"]).inc();
             return Ok(written);
@@ -109,7 +109,7 @@ impl App {
             let reply = self.said(chosen, &messages).await?.text;
             tried.rounds = rounds;
             match reply::read(&reply) {
-                Said::Sql { sql, explanation } => match self.fits(workspace, &sql).await? {
+                Said::Sql { sql, explanation } => match self.plans(workspace, &sql).await? {
                     Ok(()) => {
                         let written = Written { sql, explanation, rounds };
                         self.0.questions.answers.put(key, &written).await;
@@ -157,7 +157,7 @@ impl App {
 
     /// Whether SQL fits the workspace's datasets: planned, not run. What is wrong with it is for the model to
     /// correct; what is away or busy is not its fault.
-    async fn fits(&self, workspace: WorkspaceId, sql: &str) -> Result<Result<(), SqlError>, Problem> {
+    async fn plans(&self, workspace: WorkspaceId, sql: &str) -> Result<Result<(), SqlError>, Problem> {
         let statement = match sql::parse(sql) {
             Ok(statement) => statement,
             Err(error) => return Ok(Err(error)),

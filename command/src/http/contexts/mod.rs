@@ -118,8 +118,8 @@ impl From<&Finding> for FindingView {
             code: f.code.as_str(),
             detail: f.detail.clone(),
             path: f.path.clone(),
-            line: f.line,
-            column: f.column,
+            line: f.line.map(u64::from),
+            column: f.column.map(u64::from),
             near: f.near.clone(),
         }
     }

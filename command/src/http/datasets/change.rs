@@ -1,5 +1,7 @@
 //! `PATCH /api/v1/datasets/{id}`
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, http::StatusCode, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,7 +12,10 @@ use weir_infra::{
     http::{Json, Path, Problem, RequestContext, command_answer},
 };
 
-use super::form::UploadOptions;
+use super::{
+    form::{ColumnType, UploadOptions},
+    there,
+};
 use crate::{
     app::{App, context},
     domain::dataset::Change,
@@ -32,6 +37,13 @@ pub(super) struct ChangeDataset {
     /// found out from its content.
     #[serde(default)]
     options: Option<UploadOptions>,
+    /// The types that columns shall have, by their names. The newest file is read again as it was, but for these.
+    #[serde(default)]
+    types: Option<BTreeMap<String, ColumnType>>,
+    /// Whether values that do not fit their column's type become missing. Without it they are told, and nothing
+    /// changes.
+    #[serde(default)]
+    allow_unfit: bool,
 }
 
 /// A dataset's name and description after a change.
@@ -49,7 +61,9 @@ pub(super) struct ChangedDataset {
 
 /// Rename or describe a dataset, or correct how its file is read
 ///
-/// With `options` the newest file is read again, as a new version; until that is done, queries use
+/// With `types` the newest file is read again with those types. Values that do not fit are counted first: where there
+/// are any, the answer is 422 `types_do_not_fit` with the first 100 of each column, and nothing changes unless
+/// `allow_unfit` says so. With `options` the newest file is read again, as a new version; until that is done, queries use
 /// the version before. A file that was rejected gets its name back with it.
 ///
 /// The old name is free again at once. Queries that are saved go by names, so they may need the new
@@ -67,7 +81,7 @@ pub(super) struct ChangedDataset {
         (status = 403, description = "`role_too_low`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`dataset_not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`name_taken`, `dataset_not_ready`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_body`, `invalid_value`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`types_do_not_fit` with the values, `invalid_body`, `invalid_value`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`log_unavailable`", body = Problem, content_type = "application/problem+json"),
     ),
     security(("bearer" = []))
@@ -79,13 +93,30 @@ pub(super) async fn change(
     Path(id): Path<Uuid>,
     Json(body): Json<ChangeDataset>,
 ) -> Result<HttpResponse, Problem> {
+    let cx = context(&caller, &request);
+    let options = body.options.map(ReadOptions::try_from).transpose()?;
+    let options = match body.types {
+        None => options,
+        Some(types) => {
+            let dataset = there(&app, cx.workspace, id)?;
+            let mut options = options.unwrap_or(dataset.options);
+            options
+                .types
+                .extend(types.into_iter().map(|(column, wanted)| (column, wanted.name().to_owned())));
+            options.allow_unfit = body.allow_unfit;
+            if !body.allow_unfit {
+                Box::pin(app.fits(cx.workspace, &dataset.upload, &options)).await?;
+            }
+            Some(options)
+        }
+    };
     let command = Change {
         id: DatasetId(id),
         name: body.name,
         description: body.description.map(Option::unwrap_or_default),
-        options: body.options.map(ReadOptions::try_from).transpose()?,
+        options,
     };
-    let done = app.execute(&command.id, &command, &context(&caller, &request)).await?;
+    let done = app.execute(&command.id, &command, &cx).await?;
     let labels = done.reply;
     let view =
         ChangedDataset { id, name: labels.name, description: labels.description, position: done.position.0 };

@@ -1,9 +1,11 @@
 //! What comes with a file: as fields of a multipart form, or as parameters beside a raw body.
 
+use std::collections::BTreeMap;
+
 use actix_multipart::{Field, Multipart};
 use actix_web::{HttpMessage, HttpRequest, http::header, web::Payload};
 use futures::StreamExt;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use weir_events::{DatasetId, dataset::ReadOptions};
 use weir_infra::http::{Code, Problem, multipart_problem, payload_problem};
@@ -64,6 +66,43 @@ pub(super) struct UploadOptions {
     encoding: Option<String>,
     /// Whether short rows are filled up and surplus fields dropped.
     allow_ragged: bool,
+    /// The sheet of a workbook, by name or by number, the first being 1. The first with anything on it by
+    /// default.
+    sheet: Option<String>,
+    /// Where the rows are in a JSON object: the keys that lead to an array, with dots between them.
+    #[schema(example = "data.items")]
+    records: Option<String>,
+    /// The type that a column shall have, by its name.
+    types: BTreeMap<String, ColumnType>,
+    /// Whether values that do not fit their column in `types` become missing; otherwise the file is rejected.
+    allow_unfit: bool,
+}
+
+/// A type that can be asked for.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ColumnType {
+    Int,
+    Float,
+    Bool,
+    Date,
+    Timestamp,
+    Timestamptz,
+    Text,
+}
+
+impl ColumnType {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Bool => "bool",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::Timestamptz => "timestamptz",
+            Self::Text => "text",
+        }
+    }
 }
 
 /// Reads options out of their JSON text.
@@ -96,6 +135,10 @@ impl TryFrom<UploadOptions> for ReadOptions {
             missing_in_text: o.missing_in_text,
             encoding: o.encoding,
             allow_ragged: o.allow_ragged,
+            sheet: o.sheet,
+            records: o.records,
+            types: o.types.into_iter().map(|(column, wanted)| (column, wanted.name().to_owned())).collect(),
+            allow_unfit: o.allow_unfit,
         })
     }
 }
@@ -175,6 +218,12 @@ impl Form {
         let most = if is_form { limit.saturating_add(1 << 20) } else { limit };
         if declared.is_some_and(|bytes: u64| bytes > most) {
             return Err(too_large(limit));
+        }
+        let coding = req.headers().get(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
+        if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+            let detail =
+                "Send a packed file as it is, without Content-Encoding: its content says how it is packed.";
+            return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
         check(app, cx, id, purpose, &labels)?;
         if is_form {
@@ -284,7 +333,15 @@ mod tests {
         let read = options(Some(r#"{"delimiter":";","header":false,"missing":["-"]}"#)).unwrap();
         assert_eq!((read.delimiter, read.header), (Some(';'), Some(false)));
         assert_eq!(read.missing, Some(vec!["-".to_owned()]));
-        for wrong in ["{", r#"{"separator":";"}"#, r#"{"delimiter":";;"}"#, r#"{"delimiter":"é"}"#] {
+        let typed = options(Some(r#"{"types":{"zip":"text"},"sheet":"2"}"#)).unwrap();
+        assert_eq!(typed.types, [("zip".to_owned(), "text".to_owned())].into());
+        for wrong in [
+            "{",
+            r#"{"types":{"zip":"varchar"}}"#,
+            r#"{"separator":";"}"#,
+            r#"{"delimiter":";;"}"#,
+            r#"{"delimiter":"é"}"#,
+        ] {
             assert_eq!(options(Some(wrong)).unwrap_err().code(), Code::InvalidValue, "{wrong}");
         }
     }

@@ -7,6 +7,7 @@ mod file_name;
 mod form;
 mod import;
 mod preview;
+mod profile;
 mod replace;
 mod restore;
 mod roll_back;
@@ -31,6 +32,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/v1/datasets/{id}/versions", web::post().to(replace::replace))
         .route("/api/v1/datasets/{id}/versions/{version}/restore", web::post().to(roll_back::roll_back));
     read(cfg, "/api/v1/datasets/{id}/preview", preview::preview);
+    read(cfg, "/api/v1/datasets/{id}/profile", profile::profile);
     read(cfg, "/api/v1/datasets/{id}/download", download::download);
 }
 
@@ -45,6 +47,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     replace::replace,
     roll_back::roll_back,
     preview::preview,
+    profile::profile,
     download::download
 ))]
 pub struct Documentation;

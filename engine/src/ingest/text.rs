@@ -4,13 +4,14 @@ use std::io::{self, Read};
 
 use encoding_rs::{DecoderResult, Encoding};
 
-use super::{Rejection, gzip::Trailing};
+use super::Rejection;
+use super::unpack::Damaged;
 
 /// Why reading stopped before the end.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// The file is at fault.
-    Rejected(Rejection),
+    Rejected(Box<Rejection>),
     /// The machine is at fault.
     Failed(String),
     /// It was taken for UTF-8 and is not.
@@ -19,7 +20,7 @@ pub(super) enum Stop {
 
 impl From<Rejection> for Stop {
     fn from(r: Rejection) -> Self {
-        Self::Rejected(r)
+        Self::Rejected(Box::new(r))
     }
 }
 
@@ -34,14 +35,10 @@ pub(super) fn read_error(e: io::Error) -> Stop {
     if inner.is_some_and(|inner| inner.is::<StoreError>()) {
         return Stop::Failed(e.to_string());
     }
-    let detail = if inner.is_some_and(|inner| inner.is::<Trailing>()) {
-        e.to_string()
-    } else if e.kind() == io::ErrorKind::UnexpectedEof {
-        "The gzip file ends too early; it was probably not uploaded whole.".to_owned()
-    } else {
-        format!("The gzip file is damaged: {e}.")
-    };
-    Rejection::new("corrupt_gzip", detail).into()
+    match inner.and_then(|inner| inner.downcast_ref::<Damaged>()) {
+        Some(damaged) => Rejection::new(damaged.code, damaged.detail.clone()).into(),
+        None => Stop::Failed(e.to_string()),
+    }
 }
 
 enum Mode {
@@ -121,7 +118,7 @@ impl<R: Read> Text<R> {
         })?;
         self.ended = read == 0;
         if out[before..].contains(&0) {
-            let detail = "The file holds NUL bytes: it is not delimited text.";
+            let detail = "The file holds NUL bytes: it is not text.";
             return Err(Rejection::new("binary_file", detail).into());
         }
         Ok(())

@@ -6,6 +6,9 @@ use super::tokenizer::{Scan, Stops, scan};
 /// up inside of other files' fields, as the decimal sign and in prose.
 const CANDIDATES: [u8; 4] = [b'\t', b';', b'|', b','];
 
+/// Fields of a row that are looked at.
+const FIELDS: usize = 100_000;
+
 /// Rows that are looked at.
 const ROWS: usize = 1000;
 
@@ -30,7 +33,7 @@ fn evenness(sample: &[u8], delimiter: u8, whole: bool) -> f64 {
     let (mut at, mut rows) = (0, 0);
     while at < sample.len() && rows < ROWS {
         let last = whole || (at == 0 && !sample.contains(&b'\n') && !sample.contains(&b'\r'));
-        match scan(&sample[at..], &stops, last, &mut fields) {
+        match scan(&sample[at..], &stops, last, FIELDS, &mut fields) {
             Scan::Record { bytes, .. } => {
                 let blank = sample[at..at + bytes].iter().all(u8::is_ascii_whitespace);
                 at += bytes;
@@ -43,7 +46,7 @@ fn evenness(sample: &[u8], delimiter: u8, whole: bool) -> f64 {
                     None => counts.push((fields.len(), 1)),
                 }
             }
-            Scan::More { .. } => break,
+            Scan::More { .. } | Scan::TooMany => break,
             // Not this one, or a damaged row: go on behind its line.
             Scan::StrayQuote { at: stray } => {
                 rows += 1;

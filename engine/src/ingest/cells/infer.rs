@@ -2,27 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::Type;
 use super::cell::{Kind, Moment, classify, trim};
-use super::{DEFAULT_MISSING, ReadOptions};
-
-/// The types that a column of a file can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
-    Int,
-    Float,
-    Bool,
-    Date,
-    /// Without or with zone; in nanoseconds where the file has them.
-    Timestamp {
-        zoned: bool,
-        nanos: bool,
-    },
-    Text,
-}
+use crate::ingest::types::add;
+use crate::ingest::{DEFAULT_MISSING, ReadOptions};
 
 /// The texts that mean 'missing'.
 #[derive(Debug, Clone)]
-pub(super) struct Markers {
+pub(in crate::ingest) struct Markers {
     texts: Vec<String>,
     /// The first bytes that any marker has, to pass over most cells at once.
     first: [bool; 256],
@@ -32,11 +19,14 @@ pub(super) struct Markers {
 }
 
 impl Markers {
-    pub(super) fn new(options: &ReadOptions) -> Self {
-        let mut texts: Vec<String> = match &options.missing {
+    pub(in crate::ingest) fn new(options: &ReadOptions) -> Self {
+        Self::of(match &options.missing {
             Some(own) => own.clone(),
             None => DEFAULT_MISSING.map(str::to_owned).to_vec(),
-        };
+        })
+    }
+
+    pub(in crate::ingest) fn of(mut texts: Vec<String>) -> Self {
         texts.sort();
         texts.dedup();
         let mut first = [false; 256];
@@ -48,12 +38,12 @@ impl Markers {
         Self { texts, first, empty, longest }
     }
 
-    pub(super) fn texts(&self) -> &[String] {
+    pub(in crate::ingest) fn texts(&self) -> &[String] {
         &self.texts
     }
 
     /// Which marker a cell is. `cell` is trimmed unless it was quoted.
-    pub(super) fn find(&self, cell: &[u8]) -> Option<usize> {
+    pub(in crate::ingest) fn find(&self, cell: &[u8]) -> Option<usize> {
         let Some(first) = cell.first() else { return self.empty };
         if !self.first[usize::from(*first)] || cell.len() > self.longest {
             return None;
@@ -63,7 +53,7 @@ impl Markers {
 }
 
 /// A cell without the blanks around it, unless quotes keep them.
-pub(super) fn bare(cell: &[u8], quoted: bool) -> &[u8] {
+pub(in crate::ingest) fn bare(cell: &[u8], quoted: bool) -> &[u8] {
     if quoted { cell } else { trim(cell) }
 }
 
@@ -72,7 +62,7 @@ const FAR: u16 = 1 << 15;
 
 /// What has been seen in a column so far.
 #[derive(Debug, Clone)]
-pub(super) struct Profile {
+pub(in crate::ingest) struct Profile {
     kinds: u16,
     /// Cells per marker, unquoted and quoted.
     counts: Vec<[u64; 2]>,
@@ -81,12 +71,12 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    pub(super) fn new(markers: &Markers) -> Self {
+    pub(in crate::ingest) fn new(markers: &Markers) -> Self {
         Self { kinds: 0, counts: vec![[0; 2]; markers.texts.len()], blank: [0; 2] }
     }
 
     /// Takes in one more cell.
-    pub(super) fn see(&mut self, cell: &[u8], quoted: bool, markers: &Markers) {
+    pub(in crate::ingest) fn see(&mut self, cell: &[u8], quoted: bool, markers: &Markers) {
         let cell = bare(cell, quoted);
         if let Some(marker) = markers.find(cell) {
             self.counts[marker][usize::from(quoted)] += 1;
@@ -115,8 +105,16 @@ impl Profile {
         }
     }
 
+    /// Takes in as many empty cells, unquoted.
+    pub(in crate::ingest) fn see_empty(&mut self, cells: u64, markers: &Markers) {
+        match markers.empty {
+            Some(marker) => self.counts[marker][0] += cells,
+            None => self.blank[0] += cells,
+        }
+    }
+
     /// Takes in what another profile of the same column has seen.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(in crate::ingest) fn merge(&mut self, other: &Self) {
         self.kinds |= other.kinds;
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
             mine[0] += theirs[0];
@@ -127,12 +125,22 @@ impl Profile {
     }
 
     /// Whether any cell held more than a marker.
-    pub(super) fn is_known(&self) -> bool {
+    pub(in crate::ingest) fn is_known(&self) -> bool {
         self.kinds != 0
     }
 
+    /// Whether all that was seen is `NaN` and infinities.
+    pub(in crate::ingest) fn is_special(&self) -> bool {
+        self.kinds == Kind::Special.bit()
+    }
+
+    /// Whether moments need nanoseconds, and all can be said in them.
+    fn is_fine(&self) -> bool {
+        self.kinds & FINE != 0 && self.kinds & FAR == 0
+    }
+
     /// The narrowest type that loses nothing of any cell.
-    pub(super) fn resolve(&self) -> Type {
+    pub(in crate::ingest) fn resolve(&self) -> Type {
         let has = |kind: Kind| self.kinds & kind.bit() != 0;
         let only = |kinds: &[Kind]| {
             let allowed = kinds.iter().fold(FINE | FAR, |bits, k| bits | k.bit());
@@ -162,18 +170,36 @@ impl Profile {
 
 /// A column's type, and which of its cells are missing.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
-    pub(super) data_type: Type,
+pub(in crate::ingest) struct Plan {
+    pub(in crate::ingest) data_type: Type,
     /// By marker: whether it counts, unquoted and quoted. Empty cells in a column of another type
     /// than text count always, since they cannot be anything else.
-    pub(super) counts: Vec<[bool; 2]>,
+    pub(in crate::ingest) counts: Vec<[bool; 2]>,
     /// How many cells each marker takes.
-    pub(super) missing: BTreeMap<String, u64>,
+    pub(in crate::ingest) missing: BTreeMap<String, u64>,
+    /// Whether the type was asked for and is another than was found, so that a cell may not fit.
+    pub(in crate::ingest) asked: bool,
 }
 
-/// Decides on all columns together: a text column's markers depend on the others.
-pub(super) fn decide(profiles: &[Profile], markers: &Markers, in_text: Option<&[String]>) -> Vec<Plan> {
-    let types: Vec<Type> = profiles.iter().map(Profile::resolve).collect();
+/// Decides on all columns together: a text column's markers depend on the others. `wanted` are the types
+/// asked for, by column; `found` those found out.
+pub(in crate::ingest) fn decide(
+    profiles: &[Profile],
+    found: &[Type],
+    markers: &Markers,
+    in_text: Option<&[String]>,
+    wanted: &[Option<Type>],
+) -> Vec<Plan> {
+    let types: Vec<Type> = (profiles.iter().zip(found).enumerate())
+        .map(|(at, (profile, found))| match (wanted.get(at).copied().flatten(), found) {
+            (Some(Type::Timestamp { zoned, .. }), Type::Timestamp { zoned: also, .. }) if zoned == *also => {
+                *found
+            }
+            (Some(Type::Timestamp { zoned, .. }), _) => Type::Timestamp { zoned, nanos: profile.is_fine() },
+            (Some(wanted), _) => wanted,
+            (None, found) => *found,
+        })
+        .collect();
     let mut used = vec![[false; 2]; markers.texts.len()];
     for (profile, _) in profiles.iter().zip(&types).filter(|(_, t)| **t != Type::Text) {
         for (used, counts) in used.iter_mut().zip(&profile.counts) {
@@ -191,23 +217,21 @@ pub(super) fn decide(profiles: &[Profile], markers: &Markers, in_text: Option<&[
             None => [used[0] || text.is_empty(), used[1]],
         })
         .collect();
-    let plan = |(profile, data_type): (&Profile, Type)| {
+    let plan = |((profile, data_type), found): ((&Profile, Type), &Type)| {
         let counts =
             if data_type == Type::Text { text.clone() } else { vec![[true; 2]; markers.texts.len()] };
         let mut missing = BTreeMap::new();
         for ((text, counts), seen) in markers.texts.iter().zip(&counts).zip(&profile.counts) {
             let cells = if counts[0] { seen[0] } else { 0 } + if counts[1] { seen[1] } else { 0 };
-            if cells > 0 {
-                missing.insert(text.clone(), cells);
-            }
+            add(&mut missing, text, cells);
         }
         let blank: u64 = profile.blank.iter().sum();
-        if data_type != Type::Text && blank > 0 {
-            missing.insert(String::new(), blank);
+        if data_type != Type::Text {
+            add(&mut missing, "", blank);
         }
-        Plan { data_type, counts, missing }
+        Plan { data_type, counts, missing, asked: data_type != *found && data_type != Type::Text }
     };
-    profiles.iter().zip(types).map(plan).collect()
+    profiles.iter().zip(types).zip(found).map(plan).collect()
 }
 
 /// Whether the first row names the columns, judged against all rows after it.
@@ -215,7 +239,7 @@ pub(super) fn decide(profiles: &[Profile], markers: &Markers, in_text: Option<&[
 /// It does where some column of numbers, dates and the like begins with something else. Where the
 /// first row fits its columns everywhere and some column is not text, it is data. A file of nothing
 /// but text is taken to have a header, as most have, unless a cell of its first row comes back below.
-pub(super) fn is_header(first: &[Profile], rest: &[Profile], comes_back: bool) -> bool {
+pub(in crate::ingest) fn is_header(first: &[Profile], rest: &[Profile], comes_back: bool) -> bool {
     let mut all_text = true;
     for (cell, column) in first.iter().zip(rest) {
         let column_type = column.resolve();
@@ -235,42 +259,6 @@ pub(super) fn is_header(first: &[Profile], rest: &[Profile], comes_back: bool) -
     }
     // Alone, or above columns with nothing in them, names are texts and data are not.
     all_text && !comes_back && first.iter().all(|c| !c.is_known() || c.resolve() == Type::Text)
-}
-
-/// Names for the columns: trimmed, never empty, each once.
-pub(super) fn unique_names(raw: &[String]) -> Vec<String> {
-    let mut taken: std::collections::HashSet<String> = raw.iter().map(|n| tidy(n)).collect();
-    let mut seen = std::collections::HashSet::new();
-    let mut names = Vec::with_capacity(raw.len());
-    for (i, raw) in raw.iter().enumerate() {
-        let mut name = tidy(raw);
-        if name.is_empty() {
-            name = format!("column_{}", i + 1);
-        }
-        if !seen.insert(name.clone()) {
-            let mut n = 2;
-            while taken.contains(&format!("{name}_{n}")) || seen.contains(&format!("{name}_{n}")) {
-                n += 1;
-            }
-            name = format!("{name}_{n}");
-            seen.insert(name.clone());
-        }
-        taken.insert(name.clone());
-        names.push(name);
-    }
-    names
-}
-
-/// One line, single blanks, at most 200 characters.
-fn tidy(name: &str) -> String {
-    let mut out = String::new();
-    for word in name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()) {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(word);
-    }
-    out.chars().take(200).collect::<String>().trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -317,7 +305,8 @@ mod tests {
         let markers = Markers::new(&ReadOptions::default());
         let decide = |columns: &[&[&str]], own: Option<&[String]>| {
             let profiles: Vec<Profile> = columns.iter().map(|c| profile(c)).collect();
-            decide(&profiles, &markers, own).into_iter().map(|p| p.missing).collect::<Vec<_>>()
+            let found: Vec<Type> = profiles.iter().map(Profile::resolve).collect();
+            decide(&profiles, &found, &markers, own, &[]).into_iter().map(|p| p.missing).collect::<Vec<_>>()
         };
         let counts = |pairs: &[(&str, u64)]| pairs.iter().map(|(k, n)| (k.to_string(), *n)).collect();
 
@@ -347,13 +336,5 @@ mod tests {
         assert!(header(&["id", ""], &["1", "x"]));
         assert!(header(&["id", "name"], &["", ""]));
         assert!(!is_header(&row(&["a", "b"]), &row(&["a", "c"]), true));
-    }
-
-    #[test]
-    fn names_are_unique() {
-        let names = |raw: &[&str]| unique_names(&raw.iter().map(|s| s.to_string()).collect::<Vec<_>>());
-        assert_eq!(names(&["a", "a", "", " b \n c", "a"]), ["a", "a_2", "column_3", "b c", "a_3"]);
-        assert_eq!(names(&["a_2", "a", "a"]), ["a_2", "a", "a_3"]);
-        assert_eq!(names(&["column_2", ""]), ["column_2", "column_2_2"]);
     }
 }

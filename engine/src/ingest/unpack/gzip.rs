@@ -4,20 +4,16 @@ use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-use super::blob::Reader;
+use super::{damaged, is_stores, trailing};
+use crate::ingest::blob::Reader;
 
 /// What every member begins with.
 pub(super) const MAGIC: &[u8] = b"\x1f\x8b";
 
-/// Marks an error about what comes after the last member.
-#[derive(Debug, thiserror::Error)]
-#[error("The gzip data end after {at} bytes, and what follows them in the file is not gzip.")]
-pub(super) struct Trailing {
-    at: u64,
-}
+const CODE: &str = "corrupt_gzip";
 
 /// Stored bytes, unpacked.
-pub(super) struct Members {
+pub(in crate::ingest) struct Members {
     /// The one that is being read; absent only while the next takes its place.
     member: Option<GzDecoder<Reader>>,
 }
@@ -31,7 +27,8 @@ impl Members {
 impl Read for Members {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while let Some(member) = &mut self.member {
-            let read = member.read(out)?;
+            let read =
+                member.read(out).map_err(|e| if is_stores(&e) { e } else { damaged(CODE, "gzip", &e) })?;
             if read > 0 || out.is_empty() {
                 return Ok(read);
             }
@@ -42,7 +39,7 @@ impl Read for Members {
             }
             // One byte may be all that is there of the store's next answer.
             if !MAGIC.starts_with(&rest[..rest.len().min(MAGIC.len())]) {
-                return Err(io::Error::other(Trailing { at: stored.position() }));
+                return Err(trailing(CODE, "gzip", stored.position()));
             }
             self.member = self.member.take().map(|done| GzDecoder::new(done.into_inner()));
         }

@@ -2,7 +2,7 @@
 
 /// What a cell can be read as. A column's kinds are gathered as bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::ingest) enum Kind {
     /// Fits 64 bits.
     Int,
     /// Digits beyond 64 bits.
@@ -19,20 +19,20 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn bit(self) -> u16 {
+    pub(in crate::ingest) fn bit(self) -> u16 {
         1 << (self as u16)
     }
 }
 
 /// A moment, as far as a cell tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(in crate::ingest) struct Moment {
     /// Days since 1970-01-01.
-    pub(super) days: i32,
+    pub(in crate::ingest) days: i32,
     /// Nanoseconds since midnight.
-    pub(super) nanos: i64,
+    pub(in crate::ingest) nanos: i64,
     /// Seconds east of UTC, where the cell names a zone.
-    pub(super) zone: Option<i32>,
+    pub(in crate::ingest) zone: Option<i32>,
 }
 
 impl Moment {
@@ -43,23 +43,23 @@ impl Moment {
     }
 
     /// Microseconds since 1970, in UTC where a zone is named.
-    pub(super) fn micros(self) -> i64 {
+    pub(in crate::ingest) fn micros(self) -> i64 {
         self.seconds() * 1_000_000 + self.nanos / 1000
     }
 
     /// The same in nanoseconds, where 64 bits hold it: 1677 to 2262.
-    pub(super) fn nanos(self) -> Option<i64> {
+    pub(in crate::ingest) fn nanos(self) -> Option<i64> {
         self.seconds().checked_mul(1_000_000_000)?.checked_add(self.nanos)
     }
 
     /// Whether microseconds would lose something.
-    pub(super) fn is_fine(self) -> bool {
+    pub(in crate::ingest) fn is_fine(self) -> bool {
         self.nanos % 1000 != 0
     }
 }
 
 /// Takes blanks off both ends.
-pub(super) fn trim(mut cell: &[u8]) -> &[u8] {
+pub(in crate::ingest) fn trim(mut cell: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = cell {
         cell = rest;
     }
@@ -70,7 +70,7 @@ pub(super) fn trim(mut cell: &[u8]) -> &[u8] {
 }
 
 /// The narrowest kind that a trimmed cell fits, and the moment where it is one.
-pub(super) fn classify(cell: &[u8]) -> (Kind, Option<Moment>) {
+pub(in crate::ingest) fn classify(cell: &[u8]) -> (Kind, Option<Moment>) {
     let kind = match cell {
         [b'0'..=b'9' | b'-' | b'.', ..] => return number_or_moment(cell),
         [b't' | b'T' | b'f' | b'F', ..] if bool_value(cell).is_some() => Kind::Bool,
@@ -148,7 +148,7 @@ fn is_special(cell: &[u8]) -> bool {
 }
 
 /// A bool, in any case.
-pub(super) fn bool_value(cell: &[u8]) -> Option<bool> {
+pub(in crate::ingest) fn bool_value(cell: &[u8]) -> Option<bool> {
     if cell.eq_ignore_ascii_case(b"true") {
         Some(true)
     } else if cell.eq_ignore_ascii_case(b"false") {
@@ -159,7 +159,7 @@ pub(super) fn bool_value(cell: &[u8]) -> Option<bool> {
 }
 
 /// An integer that fits 64 bits.
-pub(super) fn int_value(cell: &[u8]) -> Option<i64> {
+pub(in crate::ingest) fn int_value(cell: &[u8]) -> Option<i64> {
     let (negative, digits) = match cell {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, cell),
@@ -188,12 +188,12 @@ pub(super) fn int_value(cell: &[u8]) -> Option<i64> {
 }
 
 /// A float, `NaN` and infinities included.
-pub(super) fn float_value(cell: &[u8]) -> Option<f64> {
+pub(in crate::ingest) fn float_value(cell: &[u8]) -> Option<f64> {
     std::str::from_utf8(cell).ok()?.parse().ok()
 }
 
 /// A date alone.
-pub(super) fn date_value(cell: &[u8]) -> Option<i32> {
+pub(in crate::ingest) fn date_value(cell: &[u8]) -> Option<i32> {
     match moment(cell) {
         Some((m, false)) => Some(m.days),
         _ => None,
@@ -201,7 +201,7 @@ pub(super) fn date_value(cell: &[u8]) -> Option<i32> {
 }
 
 /// A date, or a date and time: the moment, and whether it has a time.
-pub(super) fn moment(cell: &[u8]) -> Option<(Moment, bool)> {
+pub(in crate::ingest) fn moment(cell: &[u8]) -> Option<(Moment, bool)> {
     let (date, rest) = cell.split_at_checked(10)?;
     let separator = date[4];
     if !matches!(separator, b'-' | b'/') || date[7] != separator {

@@ -8,80 +8,103 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
+use super::Type;
+use super::asked;
 use super::cell::{bool_value, date_value, float_value, int_value, moment, trim};
-use super::infer::{Markers, Plan, Type, bare};
+use super::infer::{Markers, Plan, bare};
+use crate::ingest::text::Stop;
+use crate::ingest::types::Wanted;
 
 /// Rows per batch, and bytes of text after which one is full anyway.
 const ROWS: usize = 16 << 10;
 const BYTES: usize = 8 << 20;
 
-enum Cells {
+pub(in crate::ingest) enum Cells {
     Int(Int64Builder),
     Float(Float64Builder),
     Bool(BooleanBuilder),
     Date(Date32Builder),
-    Micros(TimestampMicrosecondBuilder),
-    Nanos(TimestampNanosecondBuilder),
+    Micros { array: TimestampMicrosecondBuilder, zoned: bool },
+    Nanos { array: TimestampNanosecondBuilder, zoned: bool },
     Text(StringBuilder),
 }
 
 impl Cells {
-    fn new(data_type: Type) -> Self {
+    pub(in crate::ingest) fn new(data_type: Type) -> Self {
         match data_type {
             Type::Int => Self::Int(Int64Builder::new()),
             Type::Float => Self::Float(Float64Builder::new()),
             Type::Bool => Self::Bool(BooleanBuilder::new()),
             Type::Date => Self::Date(Date32Builder::new()),
-            Type::Timestamp { nanos: true, .. } => {
-                Self::Nanos(TimestampNanosecondBuilder::new().with_data_type(arrow_type(data_type)))
+            Type::Timestamp { nanos: true, zoned } => {
+                let array = TimestampNanosecondBuilder::new().with_data_type(arrow_type(data_type));
+                Self::Nanos { array, zoned }
             }
-            Type::Timestamp { nanos: false, .. } => {
-                Self::Micros(TimestampMicrosecondBuilder::new().with_data_type(arrow_type(data_type)))
+            Type::Timestamp { nanos: false, zoned } => {
+                let array = TimestampMicrosecondBuilder::new().with_data_type(arrow_type(data_type));
+                Self::Micros { array, zoned }
             }
             Type::Text => Self::Text(StringBuilder::new()),
         }
     }
 
-    fn push_missing(&mut self) {
+    pub(in crate::ingest) fn push_missing(&mut self) {
         match self {
             Self::Int(b) => b.append_null(),
             Self::Float(b) => b.append_null(),
             Self::Bool(b) => b.append_null(),
             Self::Date(b) => b.append_null(),
-            Self::Micros(b) => b.append_null(),
-            Self::Nanos(b) => b.append_null(),
+            Self::Micros { array, .. } => array.append_null(),
+            Self::Nanos { array, .. } => array.append_null(),
             Self::Text(b) => b.append_null(),
         }
     }
 
     /// False when the cell is not what the first pass saw.
-    fn push(&mut self, cell: &[u8]) -> bool {
+    pub(in crate::ingest) fn push(&mut self, cell: &[u8]) -> bool {
         match self {
             Self::Int(b) => int_value(trim(cell)).map(|v| b.append_value(v)),
             Self::Float(b) => float_value(trim(cell)).map(|v| b.append_value(v)),
             Self::Bool(b) => bool_value(trim(cell)).map(|v| b.append_value(v)),
             Self::Date(b) => date_value(trim(cell)).map(|v| b.append_value(v)),
-            Self::Micros(b) => moment(trim(cell)).map(|(m, _)| b.append_value(m.micros())),
-            Self::Nanos(b) => moment(trim(cell)).and_then(|(m, _)| m.nanos()).map(|v| b.append_value(v)),
+            Self::Micros { array, .. } => moment(trim(cell)).map(|(m, _)| array.append_value(m.micros())),
+            Self::Nanos { array, .. } => {
+                moment(trim(cell)).and_then(|(m, _)| m.nanos()).map(|v| array.append_value(v))
+            }
             Self::Text(b) => std::str::from_utf8(cell).ok().map(|v| b.append_value(v)),
         }
         .is_some()
     }
 
-    fn finish(&mut self) -> ArrayRef {
+    /// Takes in a cell of a column whose type was asked for; false when it does not fit.
+    pub(in crate::ingest) fn push_asked(&mut self, cell: &[u8]) -> bool {
+        let cell = trim(cell);
+        match self {
+            Self::Int(b) => asked::int(cell).map(|v| b.append_value(v)),
+            Self::Float(b) => asked::float(cell).map(|v| b.append_value(v)),
+            Self::Bool(b) => asked::boolean(cell).map(|v| b.append_value(v)),
+            Self::Date(b) => asked::date(cell).map(|v| b.append_value(v)),
+            Self::Micros { array, zoned } => asked::micros(cell, *zoned).map(|v| array.append_value(v)),
+            Self::Nanos { array, zoned } => asked::nanos(cell, *zoned).map(|v| array.append_value(v)),
+            Self::Text(b) => std::str::from_utf8(cell).ok().map(|v| b.append_value(v)),
+        }
+        .is_some()
+    }
+
+    pub(in crate::ingest) fn finish(&mut self) -> ArrayRef {
         match self {
             Self::Int(b) => Arc::new(b.finish()),
             Self::Float(b) => Arc::new(b.finish()),
             Self::Bool(b) => Arc::new(b.finish()),
             Self::Date(b) => Arc::new(b.finish()),
-            Self::Micros(b) => Arc::new(b.finish()),
-            Self::Nanos(b) => Arc::new(b.finish()),
+            Self::Micros { array, .. } => Arc::new(array.finish()),
+            Self::Nanos { array, .. } => Arc::new(array.finish()),
             Self::Text(b) => Arc::new(b.finish()),
         }
     }
 }
 
-fn arrow_type(data_type: Type) -> DataType {
+pub(in crate::ingest) fn arrow_type(data_type: Type) -> DataType {
     match data_type {
         Type::Int => DataType::Int64,
         Type::Float => DataType::Float64,
@@ -96,14 +119,14 @@ fn arrow_type(data_type: Type) -> DataType {
 }
 
 /// The schema of a table with these columns.
-pub(super) fn schema(names: &[String], plans: &[Plan]) -> SchemaRef {
+pub(in crate::ingest) fn schema(names: &[String], plans: &[Plan]) -> SchemaRef {
     let fields =
         names.iter().zip(plans).map(|(name, plan)| Field::new(name, arrow_type(plan.data_type), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// Gathers rows until a batch is full.
-pub(super) struct Batcher<'a> {
+pub(in crate::ingest) struct Batcher<'a> {
     schema: SchemaRef,
     plans: &'a [Plan],
     markers: &'a Markers,
@@ -113,15 +136,24 @@ pub(super) struct Batcher<'a> {
 }
 
 impl<'a> Batcher<'a> {
-    pub(super) fn new(schema: SchemaRef, plans: &'a [Plan], markers: &'a Markers) -> Self {
+    pub(in crate::ingest) fn new(schema: SchemaRef, plans: &'a [Plan], markers: &'a Markers) -> Self {
         let columns = plans.iter().map(|p| Cells::new(p.data_type)).collect();
         Self { schema, plans, markers, columns, rows: 0, bytes: 0 }
     }
 
     /// Takes a row in. Fields beyond the columns are dropped and those that lack are missing, which
-    /// only a file read with ragged rows allowed can have. The number of a column that does not hold
-    /// what it held before is the error.
-    pub(super) fn push<'f>(&mut self, fields: impl Iterator<Item = (&'f [u8], bool)>) -> Result<(), usize> {
+    /// only a file read with ragged rows allowed can have. `line` is where the row is in the file.
+    ///
+    /// # Errors
+    ///
+    /// When a cell does not fit the type asked for and that is not allowed, and when a column does not
+    /// hold what it held before.
+    pub(in crate::ingest) fn push<'f>(
+        &mut self,
+        fields: impl Iterator<Item = (&'f [u8], bool)>,
+        line: u64,
+        wanted: &mut Wanted,
+    ) -> Result<(), Stop> {
         let mut at = 0;
         for ((cell, quoted), (cells, plan)) in fields.zip(self.columns.iter_mut().zip(self.plans)) {
             at += 1;
@@ -133,8 +165,9 @@ impl<'a> Batcher<'a> {
             };
             if missing {
                 cells.push_missing();
-            } else if !cells.push(cell) {
-                return Err(at);
+            } else if !(if plan.asked { cells.push_asked(cell) } else { cells.push(cell) }) {
+                wanted.unfit(at - 1, line, cell)?;
+                cells.push_missing();
             }
         }
         for cells in &mut self.columns[at..] {
@@ -144,17 +177,17 @@ impl<'a> Batcher<'a> {
         Ok(())
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::ingest) fn is_full(&self) -> bool {
         // Wide tables fill a batch sooner: every cell takes eight bytes or more, text or not.
         self.rows >= ROWS || self.bytes + self.rows * self.columns.len() * 8 >= BYTES
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::ingest) fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
     /// The rows gathered, which begin anew.
-    pub(super) fn take(&mut self) -> Result<RecordBatch, datafusion::arrow::error::ArrowError> {
+    pub(in crate::ingest) fn take(&mut self) -> Result<RecordBatch, datafusion::arrow::error::ArrowError> {
         self.rows = 0;
         self.bytes = 0;
         let arrays = self.columns.iter_mut().map(Cells::finish).collect();

@@ -6,8 +6,9 @@
 
 use std::io::Read;
 
-use super::text::{Stop, Text};
-use super::{Limits, Rejection};
+use crate::ingest::cells::excerpt;
+use crate::ingest::text::{Stop, Text};
+use crate::ingest::{Limits, Rejection};
 
 /// How much is asked for at a time.
 const CHUNK: usize = 256 << 10;
@@ -30,6 +31,8 @@ pub(super) enum Scan {
     More { quoted: bool },
     /// Something follows a closing quote within its field.
     StrayQuote { at: usize },
+    /// It has more fields than are looked at.
+    TooMany,
 }
 
 /// The bytes that end an unquoted field.
@@ -48,12 +51,15 @@ impl Stops {
     }
 }
 
-/// Finds the fields of the record at the start of `data`. With `last` no more bytes will follow.
-pub(super) fn scan(data: &[u8], stops: &Stops, last: bool, fields: &mut Vec<Field>) -> Scan {
+/// Finds the fields of the record at the start of `data`, `most` of them. With `last` no more bytes will follow.
+pub(super) fn scan(data: &[u8], stops: &Stops, last: bool, most: usize, fields: &mut Vec<Field>) -> Scan {
     fields.clear();
     let mut at = 0;
     let mut lines = 1;
     loop {
+        if fields.len() > most {
+            return Scan::TooMany;
+        }
         let mut open = at;
         while open < data.len() && is_blank(data[open]) && data[open] != stops.delimiter {
             open += 1;
@@ -133,6 +139,8 @@ pub(super) struct Tokenizer<R> {
     text: Text<R>,
     stops: Stops,
     row_bytes: usize,
+    /// Fields in a record at most. Ragged rows may have more than there are columns, but not any number.
+    most: usize,
     buffer: Vec<u8>,
     /// Where the current record begins, and where the next.
     record: usize,
@@ -148,6 +156,7 @@ impl<R: Read> Tokenizer<R> {
             text,
             stops: Stops::new(b','),
             row_bytes: limits.row_bytes,
+            most: limits.columns.saturating_mul(8).max(10_000),
             buffer: Vec::new(),
             record: 0,
             next: 0,
@@ -178,7 +187,7 @@ impl<R: Read> Tokenizer<R> {
             if rest.is_empty() && last {
                 return Ok(false);
             }
-            match scan(rest, &self.stops, last, &mut self.fields) {
+            match scan(rest, &self.stops, last, self.most, &mut self.fields) {
                 Scan::Record { bytes, .. } if bytes > self.row_bytes => return Err(self.too_large()),
                 Scan::Record { bytes, lines } => {
                     self.next = self.record + bytes;
@@ -186,6 +195,10 @@ impl<R: Read> Tokenizer<R> {
                     self.next_line += lines;
                     self.unescape();
                     return Ok(true);
+                }
+                Scan::TooMany => {
+                    let detail = format!("A row has more than {} fields.", self.most);
+                    return Err(Rejection::new("too_many_columns", detail).at(self.next_line).into());
                 }
                 Scan::More { quoted } if last => {
                     debug_assert!(quoted, "only a quote can want more than there is");
@@ -274,16 +287,6 @@ impl<R: Read> Tokenizer<R> {
     }
 }
 
-/// Text for a message: bounded, and readable whatever it holds.
-pub(super) fn excerpt(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(240)]);
-    let mut out: String = text.chars().take(80).collect();
-    if text.chars().nth(80).is_some() || bytes.len() > 240 {
-        out.push('…');
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,7 +307,7 @@ mod tests {
 
     fn rejected(text: &str) -> Rejection {
         match read(text) {
-            Err(Stop::Rejected(r)) => r,
+            Err(Stop::Rejected(r)) => *r,
             other => panic!("{other:?}"),
         }
     }

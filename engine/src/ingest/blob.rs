@@ -3,7 +3,8 @@
 //! Both are for threads that may block. They wait on the runtime's handle while the store works on
 //! its threads, and keep one request under way while the caller is busy with the last one's bytes.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -18,6 +19,9 @@ use super::text::StoreError;
 /// Bytes per request when reading.
 const READ: u64 = 4 << 20;
 
+/// Bytes per request when reading here and there.
+const SEEK: u64 = 1 << 20;
+
 /// Bytes per part when writing; stores want at least 5 MiB.
 const PART: usize = 8 << 20;
 
@@ -25,33 +29,43 @@ fn store_error(e: impl std::fmt::Display) -> io::Error {
     io::Error::other(StoreError(e.to_string()))
 }
 
+/// A stored file.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub(super) handle: Handle,
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) path: Path,
+    pub(super) size: u64,
+    /// Set when nobody waits for the outcome any more.
+    pub(super) stopped: Arc<AtomicBool>,
+}
+
+impl Source {
+    /// Some of its bytes, which must be there.
+    pub(super) fn range(&self, range: Range<u64>) -> io::Result<Bytes> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(store_error("stopped"));
+        }
+        self.handle.block_on(self.store.get_range(&self.path, range)).map_err(store_error)
+    }
+}
+
 /// A stored file, read in order.
 pub(super) struct Reader {
-    handle: Handle,
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    size: u64,
+    source: Source,
     /// Where the request after the one under way begins.
     next: u64,
     coming: Option<JoinHandle<object_store::Result<Bytes>>>,
     chunk: Bytes,
     /// Counts what was consumed, for progress.
     consumed: Arc<AtomicU64>,
-    stopped: Arc<AtomicBool>,
 }
 
 impl Reader {
-    pub(super) fn new(
-        handle: Handle,
-        store: Arc<dyn ObjectStore>,
-        path: Path,
-        size: u64,
-        consumed: Arc<AtomicU64>,
-        stopped: Arc<AtomicBool>,
-    ) -> Self {
+    pub(super) fn new(source: &Source, consumed: Arc<AtomicU64>) -> Self {
         consumed.store(0, Ordering::Relaxed);
         let mut reader =
-            Self { handle, store, path, size, next: 0, coming: None, chunk: Bytes::new(), consumed, stopped };
+            Self { source: source.clone(), next: 0, coming: None, chunk: Bytes::new(), consumed };
         reader.request();
         reader
     }
@@ -62,24 +76,25 @@ impl Reader {
     }
 
     fn request(&mut self) {
-        if self.next >= self.size {
+        if self.next >= self.source.size {
             return;
         }
-        let range = self.next..(self.next + READ).min(self.size);
+        let range = self.next..(self.next + READ).min(self.source.size);
         self.next = range.end;
-        let (store, path) = (self.store.clone(), self.path.clone());
-        self.coming = Some(self.handle.spawn(async move { store.get_range(&path, range).await }));
+        let (store, path) = (self.source.store.clone(), self.source.path.clone());
+        self.coming = Some(self.source.handle.spawn(async move { store.get_range(&path, range).await }));
     }
 }
 
 impl BufRead for Reader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.chunk.is_empty() {
-            if self.stopped.load(Ordering::Relaxed) {
+            if self.source.stopped.load(Ordering::Relaxed) {
                 return Err(store_error("stopped"));
             }
             if let Some(coming) = self.coming.take() {
-                self.chunk = self.handle.block_on(coming).map_err(store_error)?.map_err(store_error)?;
+                self.chunk =
+                    self.source.handle.block_on(coming).map_err(store_error)?.map_err(store_error)?;
                 self.request();
             }
         }
@@ -110,6 +125,55 @@ impl Drop for Reader {
     }
 }
 
+/// A stored file, read wherever its reader wants to, a piece at a time.
+pub(super) struct Seekable {
+    source: Source,
+    position: u64,
+    /// The piece at hand, and where it begins.
+    piece: Bytes,
+    begins: u64,
+}
+
+impl Seekable {
+    pub(super) fn new(source: &Source) -> Self {
+        Self { source: source.clone(), position: 0, piece: Bytes::new(), begins: 0 }
+    }
+
+    /// What is there at the position.
+    fn at_hand(&self) -> &[u8] {
+        let within = self.position.checked_sub(self.begins).and_then(|at| usize::try_from(at).ok());
+        within.and_then(|at| self.piece.get(at..)).unwrap_or_default()
+    }
+}
+
+impl Read for Seekable {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at_hand().is_empty() && self.position < self.source.size {
+            // From a multiple on, so that a reader that steps back a little finds the piece still there.
+            let begins = self.position / SEEK * SEEK;
+            self.piece = self.source.range(begins..(begins + SEEK).min(self.source.size))?;
+            self.begins = begins;
+        }
+        let there = self.at_hand();
+        let amount = there.len().min(out.len());
+        out[..amount].copy_from_slice(&there[..amount]);
+        self.position += amount as u64;
+        Ok(amount)
+    }
+}
+
+impl Seek for Seekable {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+            SeekFrom::End(by) => self.source.size.checked_add_signed(by),
+        };
+        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}
+
 /// A file being written. It appears under its path when [`Writer::finish`] succeeds, and never when
 /// the writer is dropped before.
 pub(super) struct Writer {
@@ -122,13 +186,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn create(
-        handle: Handle,
-        store: &Arc<dyn ObjectStore>,
-        path: &Path,
-        stopped: Arc<AtomicBool>,
-    ) -> io::Result<Self> {
-        let upload = handle.block_on(store.put_multipart(path)).map_err(store_error)?;
+    pub(super) fn create(source: &Source, path: &Path) -> io::Result<Self> {
+        let (handle, stopped) = (source.handle.clone(), source.stopped.clone());
+        let upload = handle.block_on(source.store.put_multipart(path)).map_err(store_error)?;
         let buffer = Vec::with_capacity(PART);
         Ok(Self { handle, upload: Some(upload), buffer, going: None, written: 0, stopped })
     }

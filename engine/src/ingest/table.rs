@@ -1,0 +1,126 @@
+//! The table that every file ends in: one Parquet file.
+//!
+//! The only place that knows how tables are written. Every batch of every format goes through
+//! [`Table::write`], in order.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::file::properties::WriterProperties;
+
+use super::Rejection;
+use super::blob::Writer;
+use super::job::{Job, failed};
+use super::text::Stop;
+use crate::profile::{Profile, Profiler};
+
+/// Rows of a row group, the unit in which a table is read in parallel and skipped over.
+const GROUP_ROWS: usize = 512 << 10;
+/// A row group is held in memory until it is whole.
+const GROUP_BYTES: usize = 48 << 20;
+/// Bytes of values that the writer gets at a time; it looks at a row group's size only in between.
+const PIECE_BYTES: usize = 16 << 20;
+/// Bytes of values in one row, which the writer cannot get in pieces.
+const ROW_BYTES: usize = 256 << 20;
+
+/// A table in the making. It appears when [`Table::finish`] succeeds, and never when it is dropped before.
+/// Where a job has no table to write, the rows are counted and that is all.
+pub(super) struct Table {
+    writer: Option<(ArrowWriter<Writer>, Profiler)>,
+    rows: u64,
+}
+
+/// A table that was written.
+pub(super) struct Written {
+    pub(super) rows: u64,
+    /// Its bytes in the store.
+    pub(super) bytes: u64,
+    /// What its columns hold.
+    pub(super) profile: Profile,
+}
+
+/// How tables are written: for what makes tables elsewhere too, as measurements do.
+pub fn table_properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_max_row_group_bytes(Some(GROUP_BYTES))
+        .set_created_by(crate::ENGINE.to_owned())
+        .build()
+}
+
+impl Table {
+    pub(super) fn create(job: &Job, schema: SchemaRef) -> Result<Self, Stop> {
+        let Some(path) = &job.table else { return Ok(Self { writer: None, rows: 0 }) };
+        let writer = Writer::create(&job.source, path).map_err(failed)?;
+        let profiler = Profiler::new(&schema);
+        let writer = ArrowWriter::try_new(writer, schema, Some(table_properties())).map_err(failed)?;
+        Ok(Self { writer: Some((writer, profiler)), rows: 0 })
+    }
+
+    /// Takes in the next rows.
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), Stop> {
+        self.rows += batch.num_rows() as u64;
+        let Some((writer, profiler)) = &mut self.writer else { return Ok(()) };
+        profiler.add(batch);
+        write_pieces(writer, batch)
+    }
+
+    /// Makes the table appear.
+    pub(super) fn finish(self) -> Result<Written, Stop> {
+        let (bytes, profile) = match self.writer {
+            Some((writer, profiler)) => {
+                (writer.into_inner().map_err(failed)?.finish().map_err(failed)?, profiler.finish())
+            }
+            None => (0, Profiler::new(&Schema::empty()).finish()),
+        };
+        Ok(Written { rows: self.rows, bytes, profile })
+    }
+}
+
+fn write_pieces(writer: &mut ArrowWriter<Writer>, batch: &RecordBatch) -> Result<(), Stop> {
+    let rows = batch.num_rows();
+    let bytes: usize = batch.columns().iter().map(value_bytes).sum();
+    if bytes <= PIECE_BYTES {
+        return writer.write(batch).map_err(failed);
+    }
+    if rows == 1 {
+        // A few bytes of a file can stand for a list of any number of large texts.
+        if bytes > ROW_BYTES {
+            let detail = format!("A row takes more than {ROW_BYTES} bytes as columns.");
+            return Err(Rejection::new("row_too_large", detail).into());
+        }
+        return writer.write(batch).map_err(failed);
+    }
+    let half = rows / 2;
+    write_pieces(writer, &batch.slice(0, half))?;
+    write_pieces(writer, &batch.slice(half, rows - half))
+}
+
+/// Bytes of all values, as often as they come. A view or a slice takes far less memory than that, which is
+/// why Arrow's own figures do not do here.
+pub(super) fn value_bytes(array: &Arc<dyn Array>) -> usize {
+    let rows = array.len();
+    let spread = |offsets: &[i32]| match (offsets.first(), offsets.last()) {
+        (Some(first), Some(last)) => (*first as usize, (last - first) as usize),
+        _ => (0, 0),
+    };
+    match array.data_type() {
+        DataType::Utf8 => spread(array.as_string::<i32>().value_offsets()).1 + 4 * rows,
+        DataType::Binary => spread(array.as_binary::<i32>().value_offsets()).1 + 4 * rows,
+        DataType::Utf8View => array.as_string_view().lengths().map(|n| n as usize).sum::<usize>() + 16 * rows,
+        DataType::BinaryView => {
+            array.as_binary_view().lengths().map(|n| n as usize).sum::<usize>() + 16 * rows
+        }
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            let (first, length) = spread(list.value_offsets());
+            value_bytes(&list.values().slice(first, length)) + 4 * rows
+        }
+        DataType::Struct(_) => rows + array.as_struct().columns().iter().map(value_bytes).sum::<usize>(),
+        other => other.primitive_width().unwrap_or(16) * rows,
+    }
+}
