@@ -223,10 +223,18 @@ pub(super) fn target(found: &DataType) -> Result<DataType, Rejection> {
         }
         DataType::Duration(_) => DataType::Duration(TimeUnit::Microsecond),
         DataType::Dictionary(_, value) if !value.is_nested() => target(value)?,
-        DataType::List(of)
-        | DataType::LargeList(of)
-        | DataType::FixedSizeList(of, _)
-        | DataType::Map(of, _) => item(of)?,
+        DataType::List(of) | DataType::LargeList(of) | DataType::FixedSizeList(of, _) => item(of)?,
+        // Whatever the two are called in the file.
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) if fields.len() == 2 => {
+                let named = |at: usize, name: &str| -> Result<Field, Rejection> {
+                    Ok(Field::new(name, target(fields[at].data_type())?, true))
+                };
+                let entry = DataType::Struct(vec![named(0, "key")?, named(1, "value")?].into());
+                DataType::List(Arc::new(Field::new_list_field(entry, true)))
+            }
+            _ => item(entries)?,
+        },
         DataType::Struct(fields) if !fields.is_empty() => {
             let names = unique_names(&fields.iter().map(|f| f.name().clone()).collect::<Vec<_>>());
             let fields = fields.iter().zip(names).map(|(field, name)| -> Result<Field, Rejection> {

@@ -8,19 +8,16 @@ use std::ops::ControlFlow;
 
 use datafusion::arrow::datatypes::{DataType, Fields, SchemaRef};
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, Ident, JoinConstraint, JoinOperator, ObjectNamePart, Query, Select, SelectItem, TableFactor,
-    Visit, VisitMut, Visitor, VisitorMut,
+    self, AccessExpr, Expr, Ident, JoinConstraint, JoinOperator, ObjectNamePart, Query, Select, SelectItem,
+    Subscript, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 /// Quotes the column names that would be lost by folding.
 pub(super) fn settle(statement: &mut ast::Statement, schemas: &[SchemaRef]) {
     let mut columns: HashMap<String, Vec<&str>> = HashMap::new();
     schemas.iter().for_each(|schema| gather(schema.fields(), &mut columns));
-    // Where all are in lower case already there is nothing to settle.
+    // What is in lower case already is not to be settled.
     columns.retain(|folded, spellings| !spellings.contains(&folded.as_str()));
-    if columns.is_empty() {
-        return;
-    }
     let mut aliases = Aliases::default();
     let _ = Visit::visit(statement, &mut aliases);
     let _ =
@@ -128,6 +125,25 @@ impl VisitorMut for Settle<'_> {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
+            // `list[1].field` is planned only as `list[1]['field']`. Dots in front are those of a table, a
+            // column and what is nested in it, and are planned as such.
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                let mut leads = matches!(**root, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                for access in access_chain {
+                    let AccessExpr::Dot(Expr::Identifier(ident)) = access else {
+                        leads = false;
+                        continue;
+                    };
+                    self.ident(ident);
+                    if leads {
+                        continue;
+                    }
+                    let exact = ident.quote_style.is_some();
+                    let name = if exact { ident.value.clone() } else { ident.value.to_ascii_lowercase() };
+                    let index = Expr::Value(ast::Value::SingleQuotedString(name).with_empty_span());
+                    *access = AccessExpr::Subscript(Subscript::Index { index });
+                }
+            }
             Expr::Identifier(ident) => self.ident(ident),
             Expr::CompoundIdentifier(parts) => {
                 // The first may be a table; what follows are a column and what is nested in it.

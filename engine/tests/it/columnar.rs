@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     ArrayRef, BinaryArray, Date64Array, Decimal128Array, DictionaryArray, FixedSizeListArray, Float32Array,
     Int8Array, Int32Builder, Int64Array, LargeStringArray, ListArray, MapBuilder, NullArray, RecordBatch,
-    StringArray, StringBuilder, StructArray, TimestampSecondArray, UInt64Array,
+    StringArray, StringBuilder, StructArray, TimestampMillisecondArray, UInt64Array,
 };
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Int32Type, Schema};
 use datafusion::arrow::ipc::CompressionType;
@@ -66,7 +66,7 @@ fn sample(plain: bool) -> RecordBatch {
             "money",
             Arc::new(Decimal128Array::from(vec![150, 275, -1]).with_precision_and_scale(10, 2).unwrap()),
         ),
-        ("at", Arc::new(TimestampSecondArray::from(vec![0, 1, 2]).with_timezone("+02:00"))),
+        ("at", Arc::new(TimestampMillisecondArray::from(vec![0, 1, 2]).with_timezone("+02:00"))),
         ("list", Arc::new(list)),
         ("nested", Arc::new(nested)),
         ("map", Arc::new(map.finish())),

@@ -34,6 +34,8 @@ pub(super) enum Form {
 
 /// What a file begins with, padded.
 const MARK: u64 = 8;
+/// What it is padded to at most.
+const PADDING: u64 = 64;
 /// What stands in front of a message's length.
 const GOES_ON: [u8; 4] = [0xff; 4];
 /// Rows that are worked on at a time, and bytes where one text comes in all of them.
@@ -71,6 +73,14 @@ impl<'a> Messages<'a> {
         if form == Form::File {
             let mut mark = [0; MARK as usize];
             exact(&mut stored, &mut mark)?;
+            // Some put more blanks behind it, so that messages begin at a round place.
+            for _ in 0..PADDING / MARK {
+                let next = stored.fill_buf().map_err(store_error)?;
+                if !next.starts_with(&[0; MARK as usize]) {
+                    break;
+                }
+                stored.consume(MARK as usize);
+            }
         }
         let limits = message::Limits::default();
         Ok(Self { job, form, stored, consumed, limits, decoder: StreamDecoder::new(), columns: None })
@@ -78,22 +88,29 @@ impl<'a> Messages<'a> {
 
     fn run(mut self) -> Result<Ingested, Stop> {
         while let Some(message) = self.next()? {
-            let mut buffer = Buffer::from_vec(message);
-            while !buffer.is_empty() {
-                let batch = self.decoder.decode(&mut buffer).map_err(|e| arrow_error(&e))?;
-                if let Some(schema) = self.decoder.schema()
-                    && self.columns.is_none()
-                {
-                    self.columns = Some(Columns::new(self.job, &schema)?);
-                }
-                if let Some(batch) = batch {
-                    self.write(&batch)?;
-                }
-            }
+            self.decode(message)?;
         }
+        // A message without body is not looked at before more follows.
+        self.decode([GOES_ON, [0; 4]].concat())?;
         let columns = self.columns.ok_or_else(|| damaged("The file does not say which columns it has."))?;
         self.job.report(Phase::Writing, &self.consumed, columns.rows())?;
         columns.finish("arrow")
+    }
+
+    fn decode(&mut self, message: Vec<u8>) -> Result<(), Stop> {
+        let mut buffer = Buffer::from_vec(message);
+        while !buffer.is_empty() {
+            let batch = self.decoder.decode(&mut buffer).map_err(|e| arrow_error(&e))?;
+            if let Some(schema) = self.decoder.schema()
+                && self.columns.is_none()
+            {
+                self.columns = Some(Columns::new(self.job, &schema)?);
+            }
+            if let Some(batch) = batch {
+                self.write(&batch)?;
+            }
+        }
+        Ok(())
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Stop> {

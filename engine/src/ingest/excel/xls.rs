@@ -121,9 +121,11 @@ fn stream(job: &Job) -> Result<Vec<u8>, Stop> {
     Ok(bytes)
 }
 
-/// A container with nothing in it but these records.
+/// A container with nothing in it but these records. Of the third version, as Excel writes it: the library
+/// misses something in an empty one of the fourth.
 fn container(records: &[u8]) -> Result<Vec<u8>, Stop> {
-    let mut fresh = cfb::CompoundFile::create(Cursor::new(Vec::new())).map_err(io_error)?;
+    let mut fresh = cfb::CompoundFile::create_with_version(cfb::Version::V3, Cursor::new(Vec::new()))
+        .map_err(io_error)?;
     fresh.create_stream("/Workbook").and_then(|mut stream| stream.write_all(records)).map_err(io_error)?;
     fresh.flush().map_err(io_error)?;
     Ok(fresh.into_inner().into_inner())
