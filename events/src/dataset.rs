@@ -218,7 +218,7 @@ pub struct RolledBack {
     /// The file of that version.
     pub upload: Upload,
     /// What that file had become, under the number of the new version.
-    pub ingested: Ingested,
+    pub ingested: Box<Ingested>,
 }
 
 /// The file could not be read, and why, so that a person can mend it.

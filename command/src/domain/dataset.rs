@@ -127,7 +127,7 @@ impl Decider for Datasets {
                 state.upload = Some(e.upload.clone());
                 state.options.clone_from(&e.ingested.options);
                 state.rejected = false;
-                state.readable.insert(e.ingested.version, (e.upload.clone(), e.ingested.clone()));
+                state.readable.insert(e.ingested.version, (e.upload.clone(), (*e.ingested).clone()));
             }
             Event::Ingested(e) => {
                 // The newest version's file: outcomes of others are not written down.
@@ -298,7 +298,10 @@ impl Command<Datasets> for RollBack {
         let version = state.version + 1;
         let diff = state.diff(ingested);
         let ingested = Ingested { version, diff, ..ingested.clone() };
-        Ok(Decision::one(RolledBack { from: self.version, upload: upload.clone(), ingested }, version))
+        Ok(Decision::one(
+            RolledBack { from: self.version, upload: upload.clone(), ingested: Box::new(ingested) },
+            version,
+        ))
     }
 }
 

@@ -65,6 +65,7 @@ fn read(version: u32, rows: u64, columns: &[(&str, &str)]) -> Ingested {
         data_type: (*data_type).to_owned(),
         nullable: false,
         missing: BTreeMap::new(),
+        unfit: 0,
     };
     let columns = columns.iter().map(column).collect();
     Ingested { table: format!("tables/{version}"), rows, columns, ..ingested(version) }
@@ -330,7 +331,7 @@ fn an_older_version_comes_back_as_the_newest() {
     let back = RolledBack {
         from: 1,
         upload: upload("uploads/a"),
-        ingested: Ingested { version: 3, diff: Some(diff), ..read(1, 10, &[("a", "int")]) },
+        ingested: Box::new(Ingested { version: 3, diff: Some(diff), ..read(1, 10, &[("a", "int")]) }),
     };
     let command = RollBack { id: ID, version: 1 };
     let (version, _) = given::<Datasets>(history.clone()).when(command).then([back.clone().into()]);

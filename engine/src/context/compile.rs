@@ -489,7 +489,7 @@ fn order(
     for order in &request.order {
         let is =
             |o: &&Output| o.name.eq_ignore_ascii_case(&order.by) || o.asked.eq_ignore_ascii_case(&order.by);
-        match outputs.iter().position(|o| is(o)) {
+        match outputs.iter().position(is) {
             Some(number) => {
                 let direction = if order.descending { " DESC" } else { "" };
                 terms.push(format!("{}{direction} NULLS LAST", number + 1));

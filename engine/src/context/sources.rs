@@ -260,7 +260,7 @@ impl<'w, 'a> Sources<'w, 'a> {
             listed.chain(uses.iter().filter(|d| !call.scope.contains(d))).copied().collect();
         let mut trouble = None;
         for root in order {
-            let result = self.only(root, named).and_then(|item| self.from_root(item, root, call, named));
+            let result = self.only(root, named).and_then(|item| self.rooted(item, root, call, named));
             match result {
                 Ok(()) => return Ok(()),
                 Err(finding) => trouble.get_or_insert(finding),
@@ -271,7 +271,7 @@ impl<'w, 'a> Sources<'w, 'a> {
         }))
     }
 
-    fn from_root(&self, item: usize, root: usize, call: &Call, named: &str) -> Result<(), Finding> {
+    fn rooted(&self, item: usize, root: usize, call: &Call, named: &str) -> Result<(), Finding> {
         if call.sensitive
             && let Some(other) = self.multiplied(item)
         {

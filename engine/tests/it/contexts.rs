@@ -269,12 +269,12 @@ impl Case {
             for row in &joined {
                 let own = self.cell(from, &key, row[from]);
                 let mut partners = 0;
-                for other in 0..rows_of(to) {
+                for (other, met) in met.iter_mut().enumerate() {
                     if own.is_some() && own == self.cell(to, &key, Some(other)) {
                         let mut row = row.clone();
                         row[to] = Some(other);
                         out.push(row);
-                        met[other] = true;
+                        *met = true;
                         partners += 1;
                     }
                 }
@@ -321,7 +321,7 @@ impl Case {
     }
 
     /// The right answer; nothing where the request has to be refused.
-    fn expected(&self) -> Option<BTreeMap<Vec<Option<i64>>, Vec<Option<f64>>>> {
+    fn expected(&self) -> Option<Answer> {
         let mut all = BTreeMap::new();
         let mut by_metric = Vec::new();
         for (table, kind) in &self.metrics {

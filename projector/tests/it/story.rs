@@ -135,7 +135,7 @@ pub(crate) fn rolled_back(
     upload: dataset::Upload,
     rows: u64,
 ) -> dataset::RolledBack {
-    dataset::RolledBack { from, upload, ingested: ingested(version, rows) }
+    dataset::RolledBack { from, upload, ingested: Box::new(ingested(version, rows)) }
 }
 
 pub(crate) fn rejected(version: u32) -> dataset::Rejected {

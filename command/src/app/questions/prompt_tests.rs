@@ -22,6 +22,7 @@ fn dataset(id: u128, name: &str, columns: &[(&str, &str)]) -> Dataset {
         data_type: (*data_type).to_owned(),
         nullable: *data_type == "float",
         missing: if *data_type == "float" { [("NA".to_owned(), 7)].into() } else { [].into() },
+        unfit: 0,
     });
     Dataset {
         id: DatasetId(Uuid::from_u128(id)),

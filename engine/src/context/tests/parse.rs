@@ -138,7 +138,7 @@ fn what_is_made_to_hurt_is_refused_soon() {
     let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for i in 1..12 {
         let last = format!("*a{}", i - 1);
-        laughs.push_str(&format!("a{i}: &a{i} [{}]\n", vec![last.as_str(); 9].join(", ")));
+        laughs.push_str(&format!("a{i}: &a{i} [{}]\n", [last.as_str(); 9].join(", ")));
     }
     let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(500_000), vec!["*a"; 1000].join(", "));
     let keys: String = (0..60_000).map(|i| format!("k{i}: 1\n")).collect();
