@@ -115,6 +115,9 @@ async fn one_of_everything(ada: &Caller) -> (BTreeMap<&'static str, String>, u64
     let query = run["query_id"].as_str().unwrap();
     let saved = json!({"name": "secret query"});
     let saved = ada.make(&format!("/api/v1/queries/{query}/save"), &saved, StatusCode::OK).await;
+    let about = "---\nname: secret context\nversion: 1.0.0\ndescription: Airlines and nothing else\ndatasets:\n  \
+                 - {id: airlines, name: Airlines, dataset_id: airlines}\n---\n";
+    let about = ada.make("/api/v1/contexts", &json!({"content": about}), StatusCode::CREATED).await;
     let key = json!({"name": "secret key", "role": "viewer"});
     let key = ada.make("/api/v1/api-keys", &key, StatusCode::CREATED).await;
     let ids = [
@@ -122,6 +125,7 @@ async fn one_of_everything(ada: &Caller) -> (BTreeMap<&'static str, String>, u64
         ("queries", &run["query_id"]),
         ("runs", &run["run_id"]),
         ("visualizations", &chart["id"]),
+        ("contexts", &about["id"]),
         ("api-keys", &key["id"]),
         ("workspaces", &json!(ada.workspace)),
         ("members", &ada.read("/api/v1/me").await["user"]["id"]),
@@ -129,7 +133,7 @@ async fn one_of_everything(ada: &Caller) -> (BTreeMap<&'static str, String>, u64
     .into_iter()
     .map(|(kind, id)| (kind, id.as_str().unwrap_or_else(|| panic!("{kind}: {id}")).to_owned()))
     .collect();
-    (ids, saved["position"].as_u64().expect("a position"))
+    (ids, saved["position"].as_u64().max(about["position"].as_u64()).expect("a position"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
