@@ -48,6 +48,7 @@ fn ingested() -> Ingested {
         columns: Vec::new(),
         format: "csv".to_owned(),
         options: ReadOptions::default(),
+        sheets: Vec::new(),
         elapsed_ms: 1,
     }
 }

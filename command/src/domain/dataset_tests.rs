@@ -39,6 +39,7 @@ fn ingested(version: u32) -> Ingested {
         columns: Vec::new(),
         format: "csv".to_owned(),
         options: ReadOptions::default(),
+        sheets: Vec::new(),
         elapsed_ms: 1,
     }
 }

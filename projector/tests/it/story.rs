@@ -115,9 +115,11 @@ pub(crate) fn ingested(version: u32, rows: u64) -> dataset::Ingested {
             data_type: "int".to_owned(),
             nullable: false,
             missing: [("NA".to_owned(), 2)].into(),
+            unfit: 0,
         }],
         format: "csv".to_owned(),
         options: dataset::ReadOptions { delimiter: Some(','), header: Some(true), ..Default::default() },
+        sheets: Vec::new(),
         elapsed_ms: 12,
     }
 }

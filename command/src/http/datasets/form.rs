@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_multipart::{Field, Multipart};
 use actix_web::{HttpMessage, HttpRequest, http::header, web::Payload};
 use futures::StreamExt;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use weir_events::{DatasetId, dataset::ReadOptions};
 use weir_infra::http::{Code, Problem, multipart_problem, payload_problem};
@@ -79,7 +79,7 @@ pub(super) struct UploadOptions {
 }
 
 /// A type that can be asked for.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ColumnType {
     Int,
