@@ -49,6 +49,7 @@ fn ingested() -> Ingested {
         columns: Vec::new(),
         format: "csv".to_owned(),
         options: ReadOptions::default(),
+        sheets: Vec::new(),
         elapsed_ms: 1,
         profile: None,
         sheets: Vec::new(),

@@ -121,6 +121,7 @@ pub(crate) fn ingested(version: u32, rows: u64) -> dataset::Ingested {
         }],
         format: "csv".to_owned(),
         options: dataset::ReadOptions { delimiter: Some(','), header: Some(true), ..Default::default() },
+        sheets: Vec::new(),
         elapsed_ms: 12,
         profile: None,
         sheets: Vec::new(),
