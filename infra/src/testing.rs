@@ -1,7 +1,10 @@
-//! Real servers for tests: a private nats-server each, a database each on one shared PostgreSQL.
+//! Real servers for tests: a private nats-server each, a private Redis where there is one, a database each on one
+//! shared PostgreSQL.
 //!
 //! `make test` prepares both. To run tests by hand: `. <(scripts/test-postgres start)`, and
 //! `scripts/test-postgres stop "$WEIR_TEST_POSTGRES_DIR"` at the end.
+
+mod redis;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,6 +19,9 @@ use crate::{
     postgres::{self, Pool},
     servers::{Place, nats, programs},
 };
+
+pub use ::redis::Value as RedisValue;
+pub use redis::Redis;
 
 /// The folder with nats-server, postgres and initdb.
 pub fn bin_dir() -> PathBuf {
