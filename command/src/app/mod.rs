@@ -1,7 +1,7 @@
 //! What the handlers call: one function per thing that can be asked for, between HTTP and the
 //! domain.
 //!
-//! - [`Executor`]: load, decide, append. [`queries`]: SQL with its cache, limits and receipts.
+//! - [`Executor`]: load, decide, append. [`queries`]: SQL with its limits and receipts; `results` caches its answers.
 //! - `saved`: names for queries. [`uploads`]: a body becomes a blob. [`charts`]: short forms, specifications, suggestions.
 //!
 //! [`App`] holds the adapters. Only the binary makes one: [`App::new`].
@@ -10,6 +10,7 @@ pub mod charts;
 mod executor;
 mod problem;
 pub mod queries;
+mod results;
 mod saved;
 pub mod uploads;
 
@@ -21,6 +22,7 @@ use weir_events::{Actor, EventLog, Position, WorkspaceId};
 use weir_infra::{
     auth::Caller,
     blob::Blobs,
+    cache::Shared,
     http::{Problem, RequestContext},
     metrics::prometheus::{self, Registry},
 };
@@ -46,8 +48,6 @@ weir_infra::metrics! {
         pub queries_total: IntCounterVec["outcome"],
         /// Time to a whole answer, by cache tier (`none` where it was computed).
         pub query_seconds: HistogramVec["tier"],
-        /// Lookups of results, by outcome: `hit`, `miss` or `uncacheable`.
-        pub result_cache_total: IntCounterVec["outcome"],
     }
 }
 
@@ -61,6 +61,8 @@ pub struct Adapters {
     pub engine: Engine,
     /// Started on the same log.
     pub directory: Directory,
+    /// What processes share, or nothing.
+    pub shared: Shared,
 }
 
 /// Limits of the command side, each with its default.
@@ -85,7 +87,7 @@ pub struct Config {
     /// Memory for recent results, in bytes. 256 MiB.
     pub cache_bytes: u64,
     /// Answers up to this size in memory are kept in the blob store, so that they can be had again
-    /// by their run, in bytes. 8 MiB; 0 keeps none.
+    /// by their run and by whoever asks the same, in bytes. 8 MiB; 0 keeps none.
     pub kept_bytes: u64,
 }
 
@@ -117,7 +119,7 @@ struct Inner {
     directory: Directory,
     config: Config,
     metrics: Metrics,
-    cache: queries::Cache,
+    results: results::Results,
     turns: queries::Turns,
 }
 
@@ -134,6 +136,13 @@ impl App {
     /// When the registry already has metrics of these names.
     pub fn new(adapters: Adapters, config: Config, registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Metrics::register(registry)?;
+        let results = results::Results::new(
+            config.cache_bytes,
+            adapters.shared,
+            Arc::clone(&adapters.blobs),
+            config.kept_bytes,
+            results::Metrics::register(registry)?,
+        );
         // The first chart that is saved should not wait until the grammar of charts is compiled.
         std::thread::spawn(|| weir_engine::chart::validate_spec(&serde_json::json!({"mark": "bar"})));
         Ok(Self(Arc::new(Inner {
@@ -141,7 +150,7 @@ impl App {
             blobs: adapters.blobs,
             engine: adapters.engine,
             directory: adapters.directory,
-            cache: queries::cache(config.cache_bytes),
+            results,
             turns: queries::Turns::new(config.concurrent_queries),
             config,
             metrics,

@@ -26,13 +26,14 @@ use weir_events::{
 use weir_infra::{
     auth::{ApiKey, ApiKeys, Authenticator, Revocations, SessionId, SigningKey},
     blob::{self, Blobs},
+    cache::Shared,
     http::{
         Problem, edge,
         idempotency::{ReplyStore, guard},
         not_found,
     },
     log::{self, JetStreamLog},
-    metrics,
+    metrics::{self, prometheus::Registry},
     testing::Nats,
 };
 
@@ -64,6 +65,7 @@ pub(crate) struct Weir {
     pub(crate) client: async_nats::Client,
     authenticator: Authenticator,
     handle: ServerHandle,
+    pub(crate) registry: Registry,
 }
 
 /// Someone with a workspace of their own.
@@ -105,6 +107,12 @@ impl World {
     }
 
     pub(crate) async fn start(&self, config: Config) -> Weir {
+        self.start_with(config, |_| Shared::off()).await
+    }
+
+    /// With a cache that it shares with others.
+    pub(crate) async fn start_with(&self, config: Config, shared: impl FnOnce(&Registry) -> Shared) -> Weir {
+        let registry = metrics::registry();
         let client = self.nats.client().await;
         let log = JetStreamLog::connect(client.clone(), log::Options::default()).await.unwrap();
         let log: Arc<dyn EventLog> = Arc::new(log);
@@ -121,8 +129,9 @@ impl World {
             blobs: blobs.clone(),
             engine: engine.clone(),
             directory: directory.clone(),
+            shared: shared(&registry),
         };
-        let app = App::new(adapters, config, &metrics::registry()).unwrap();
+        let app = App::new(adapters, config, &registry).unwrap();
         let authenticator =
             Authenticator::new(&self.key, Arc::new(directory.clone()), Arc::new(NoKeys), Revocations::new());
         let replies = ReplyStore::open(client.clone(), &self.key).await.unwrap();
@@ -150,7 +159,7 @@ impl World {
         let server = server.run();
         let handle = server.handle();
         tokio::spawn(server);
-        Weir { url, log, app, blobs, engine, client, authenticator, handle }
+        Weir { url, log, app, blobs, engine, client, authenticator, handle, registry }
     }
 
     /// How many files lie in the blob store, parts of unfinished ones too.
@@ -236,6 +245,11 @@ impl Weir {
 }
 
 impl Someone {
+    /// The same person, at another process.
+    pub(crate) fn at(&self, weir: &Weir) -> Self {
+        Self { url: weir.url.clone(), ..self.clone() }
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}/api/v1/{path}", self.url)).bearer_auth(&self.token)
     }
