@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::{ObjectStoreExt, path::Path};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Mutex;
 use weir_engine::{Answer, ENGINE, sql::Statement};
 use weir_events::{RunId, WorkspaceId, query::Source};
 use weir_infra::{
@@ -44,14 +44,16 @@ pub struct Kept {
     pub answer: Arc<Answer>,
     /// What it was computed from; `None` where computing it again may give another.
     content: Option<Key>,
-    /// Its key in the blob store, once it is there.
+    /// Whether the blob store probably has it: another process put it into the shared cache.
+    there: bool,
+    /// Its key in the blob store, once it is known to be there.
     stored: Arc<Mutex<Option<String>>>,
 }
 
 impl Kept {
     /// An answer that is this run's alone.
     fn volatile(answer: Answer) -> Self {
-        Self { answer: Arc::new(answer), content: None, stored: Arc::default() }
+        Self { answer: Arc::new(answer), content: None, there: false, stored: Arc::default() }
     }
 
     /// Whether nobody else can ever be given it.
@@ -83,8 +85,7 @@ pub(super) fn key(
     sources.iter().fold(begun, add).key()
 }
 
-/// The tiers. Clones share them.
-#[derive(Clone)]
+/// The tiers.
 pub(super) struct Results {
     memory: moka::future::Cache<Key, Kept>,
     shared: Shared,
@@ -137,7 +138,7 @@ impl Results {
                     compute.await?
                 }
             };
-            Ok::<_, Failure>(self.fill(workspace, key, answer, tier))
+            Ok::<_, Failure>(self.kept(workspace, key, answer, tier))
         };
         let entry = match self.memory.entry(key).or_try_insert_with(Box::pin(look)).await {
             Ok(entry) => entry,
@@ -194,40 +195,24 @@ impl Results {
         content
     }
 
-    /// An answer for memory, on its way to the tiers that lack it. Nobody waits for those, except who
-    /// wants to know where it is stored.
-    fn fill(&self, workspace: WorkspaceId, key: Key, answer: Answer, from: Option<u8>) -> Kept {
-        let path = path(workspace, &key);
-        let known = (from == Some(3)).then(|| path.to_string());
-        let kept = Kept { answer: Arc::new(answer), content: Some(key), stored: Arc::new(Mutex::new(known)) };
-        let store = from != Some(3) && self.keeps(&kept.answer);
-        let share = from != Some(2) && self.shared.takes(Namespace::Results, kept.answer.bytes);
-        // It is new, so nobody holds it.
-        if let (true, Ok(stored)) = (store || share, kept.stored.clone().try_lock_owned()) {
-            let spread =
-                Spread { answer: kept.answer.clone(), key, path, there: from == Some(2), store, share };
-            tokio::spawn(self.clone().spread(spread, stored));
+    /// An answer for memory, on its way to the shared cache where that lacks it. Nobody waits for that.
+    fn kept(&self, workspace: WorkspaceId, key: Key, answer: Answer, from: Option<u8>) -> Kept {
+        let stored = (from == Some(3)).then(|| path(workspace, &key).to_string());
+        let kept = Kept {
+            answer: Arc::new(answer),
+            content: Some(key),
+            there: from == Some(2),
+            stored: Arc::new(Mutex::new(stored)),
+        };
+        if from != Some(2) && self.shared.takes(Namespace::Results, kept.answer.bytes) {
+            let (shared, answer) = (self.shared.clone(), kept.answer.clone());
+            tokio::spawn(async move {
+                if let Some(content) = encoded(answer).await {
+                    shared.put(Namespace::Results, &key, content).await;
+                }
+            });
         }
         kept
-    }
-
-    async fn spread(self, spread: Spread, mut stored: OwnedMutexGuard<Option<String>>) {
-        let Spread { answer, key, path, there, mut store, share } = spread;
-        if store && there && self.blobs.head(&path).await.is_ok() {
-            *stored = Some(path.to_string());
-            store = false;
-        }
-        if !store && !share {
-            return;
-        }
-        let Some(content) = encoded(answer).await else { return };
-        if store {
-            *stored = self.put(&path, seal::seal(KIND, &key, content.clone())).await;
-        }
-        drop(stored);
-        if share {
-            self.shared.put(Namespace::Results, &key, content).await;
-        }
     }
 
     /// Whether an answer is small enough to be kept in the blob store.
@@ -237,14 +222,24 @@ impl Results {
 
     /// The key in the blob store under which an answer can be had again, for a receipt: put there now
     /// where it is not yet. `None` where it is too large or the store fails: it can be computed again.
+    /// Only what runs answered is stored: what is looked at for suggestions would never be asked for.
     pub(super) async fn stored(&self, workspace: WorkspaceId, kept: &Kept, run: RunId) -> Option<String> {
         // Whoever puts it there holds this meanwhile.
         let mut stored = kept.stored.lock().await;
         if stored.is_none() && self.keeps(&kept.answer) {
-            let content = encoded(kept.answer.clone()).await?;
-            *stored = match &kept.content {
-                Some(key) => self.put(&path(workspace, key), seal::seal(KIND, key, content)).await,
-                None => self.put(&Path::from(format!("results/{workspace}/{run}.arrow")), content).await,
+            let path = match &kept.content {
+                Some(key) => path(workspace, key),
+                None => Path::from(format!("results/{workspace}/{run}.arrow")),
+            };
+            *stored = if kept.there && self.blobs.head(&path).await.is_ok() {
+                Some(path.to_string())
+            } else {
+                let content = encoded(kept.answer.clone()).await?;
+                let bytes = match &kept.content {
+                    Some(key) => seal::seal(KIND, key, content),
+                    None => content,
+                };
+                self.put(&path, bytes).await
             };
         }
         stored.clone()
@@ -268,17 +263,6 @@ impl Results {
             tracing::warn!(key, %error, "a result that no run names could not be removed");
         }
     }
-}
-
-/// An answer and the tiers that lack it.
-struct Spread {
-    answer: Arc<Answer>,
-    key: Key,
-    path: Path,
-    /// Whether the blob store probably has it: another process put it into the shared cache.
-    there: bool,
-    store: bool,
-    share: bool,
 }
 
 fn path(workspace: WorkspaceId, key: &Key) -> Path {
