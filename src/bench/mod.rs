@@ -5,6 +5,7 @@
 //! line in [`Bench`].
 
 pub(crate) mod append;
+pub(crate) mod cache;
 
 use std::fmt::Write as _;
 
@@ -15,6 +16,8 @@ use serde::Serialize;
 pub(crate) enum Bench {
     /// Commits into the event log, beside plain guarded publishes to the same server.
     Append(append::Args),
+    /// Results of queries in their tiers, beside answers from memory alone.
+    Cache(cache::Args),
 }
 
 impl Bench {
@@ -25,6 +28,7 @@ impl Bench {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Append(args) => append::run(args).await,
+            Self::Cache(args) => Box::pin(cache::run(args)).await,
         }
     }
 }
