@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 use weir_infra::{
-    blob,
+    blob, cache,
     llm::{self, Model},
     log::{self, STREAM},
     nats, postgres,
@@ -109,7 +109,34 @@ async fn examine(settings: &Settings) -> usize {
             megabytes(result_cache_bytes)
         ),
     );
+    shared_cache(settings, &mut report).await;
     report.wrong
+}
+
+/// Without it, or while it does not answer, Weir is slower and nothing else.
+async fn shared_cache(settings: &Settings, report: &mut Report) {
+    const PART: &str = "shared cache";
+    let Some(url) = &settings.redis_url else {
+        return report.line(State::Fine, PART, "in memory only: no redis_url");
+    };
+    let shown = masked(url);
+    match cache::inspect(url, ANSWER).await {
+        Ok(cache::Found { product, version, policy, max_memory }) => {
+            let bounded = match max_memory {
+                0 => "no maxmemory".to_owned(),
+                bytes => format!("{} MiB at most", bytes >> 20),
+            };
+            // A full one that evicts nothing takes nothing new either, until what it has is too old.
+            let full = max_memory > 0 && policy == "noeviction";
+            let remark =
+                if full { ": once it is full it takes nothing new; allkeys-lru is better" } else { "" };
+            let state = if full { State::Degraded } else { State::Fine };
+            let text = format!("{product} {version} at {shown}: reachable, {bounded}, {policy}{remark}");
+            report.line(state, PART, &text);
+        }
+        Err(cache::InspectError::Address(error)) => report.line(State::Wrong, PART, &error.to_string()),
+        Err(error) => report.line(State::Degraded, PART, &format!("{shown}: {error}; Weir works without it")),
+    }
 }
 
 fn data_folder(folder: &Path, running: Option<&Runtime>) -> anyhow::Result<String> {

@@ -15,6 +15,7 @@ use weir_events::EventLog;
 use weir_infra::{
     auth::{Authenticator, Memberships, PostgresApiKeys, Revocations, SigningKey},
     blob::{self, Blobs},
+    cache::{self, Shared},
     fetch::{self, Fetcher},
     http::idempotency::{self, ReplyStore},
     llm,
@@ -186,6 +187,7 @@ impl Parts {
                 time: settings.limits.import_time,
             })?,
             models: self.models(settings)?,
+            shared: shared(settings, &self.registry)?,
         };
         let app = weir_command::App::new(adapters, command_config(settings), &self.registry)?;
         Ok(Arc::new(move |config| weir_command::routes(config, app.clone(), accounts.clone())))
@@ -262,6 +264,26 @@ fn command_config(settings: &Settings) -> weir_command::Config {
         prompt_bytes: limits.model_prompt_bytes,
         model_cache_bytes: limits.model_cache_bytes,
     }
+}
+
+/// What processes share, if a server for it is given. It is connected in the background: nothing depends on it.
+fn shared(settings: &Settings, registry: &Registry) -> anyhow::Result<Shared> {
+    let Some(url) = &settings.redis_url else { return Ok(Shared::off()) };
+    let limits = &settings.limits;
+    let options = cache::Options {
+        prefix: settings.redis_prefix.clone(),
+        connect: limits.redis_connect_time,
+        wait: limits.redis_wait,
+        value_bytes: limits.redis_value_bytes,
+        ttls: cache::Ttls {
+            results: limits.cache_result_ttl,
+            contexts: limits.cache_context_ttl,
+            llm: limits.cache_llm_ttl,
+        },
+    };
+    let shared = Shared::open(url, options, registry)?;
+    shared.warm();
+    Ok(shared)
 }
 
 /// The event log, and the connection that it uses.

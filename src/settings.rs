@@ -17,6 +17,8 @@ use weir_infra::{auth::SigningKey, llm, telemetry};
 pub(crate) const LOG_LEVEL: &str =
     "info,async_nats=warn,refinery_core=warn,tokio_postgres=warn,actix_server=warn";
 
+const HOUR: Duration = Duration::from_secs(3_600);
+
 /// Declares the options once, for the command line, the environment and the file.
 macro_rules! options {
     ($( $(#[doc = $help:literal])+ $key:ident: $kind:ty = $env:literal, )*) => {
@@ -64,6 +66,11 @@ options! {
     database_connections: usize = "WEIR_DATABASE_CONNECTIONS",
     /// Blob store: a folder or file:// address [default: blobs in the data folder]
     blob_url: String = "WEIR_BLOB_URL",
+    /// Redis or Valkey that processes share results through, such as redis://host:6379, or rediss:// with TLS; one with
+    /// a password belongs into the environment or the file [default: none, each process has its own memory only]
+    redis_url: String = "WEIR_REDIS_URL",
+    /// What all keys in it begin with, so that several installations may share one [default: weir]
+    redis_prefix: String = "WEIR_REDIS_PREFIX",
     /// Folder with nats-server, postgres and initdb [default: .weir/bin, then the PATH]
     bin_dir: PathBuf = "WEIR_BIN_DIR",
     /// How log lines look: text or json [default: text]
@@ -134,10 +141,23 @@ options! {
     engine_memory: Bytes = "WEIR_ENGINE_MEMORY",
     /// Disk that all queries together may spill to [default: 8GiB]
     engine_spill: Bytes = "WEIR_ENGINE_SPILL",
-    /// Largest result of a run that is kept in the blob store, to be had again by its run [default: 8MiB]
+    /// Largest result of a run that is kept in the blob store, to be had again by its run and by whoever asks the same
+    /// [default: 8MiB]
     kept_result_bytes: Bytes = "WEIR_KEPT_RESULT_BYTES",
     /// Memory for results of queries that are kept [default: 256MiB]
     result_cache_bytes: Bytes = "WEIR_RESULT_CACHE_BYTES",
+    /// How long a look into Redis or a write to it may take; then it is done without [default: 50ms]
+    redis_wait: Period = "WEIR_REDIS_WAIT",
+    /// How long connecting to Redis may take; nobody waits for it [default: 500ms]
+    redis_connect_time: Period = "WEIR_REDIS_CONNECT_TIME",
+    /// Largest value that is put into Redis [default: 1MiB]
+    redis_value_bytes: Bytes = "WEIR_REDIS_VALUE_BYTES",
+    /// How long results of queries stay in Redis; 0s shares none [default: 1h]
+    cache_result_ttl: Period = "WEIR_CACHE_RESULT_TTL",
+    /// How long definitions of contexts stay in Redis; 0s shares none [default: 24h]
+    cache_context_ttl: Period = "WEIR_CACHE_CONTEXT_TTL",
+    /// How long answers of language models stay in Redis; 0s shares none [default: 7d]
+    cache_llm_ttl: Period = "WEIR_CACHE_LLM_TTL",
     /// Memory for answers of the read side that are kept ready [default: 64MiB]
     cache_bytes: Bytes = "WEIR_CACHE_BYTES",
     /// How long a read waits for the position that it asks for [default: 2s]
@@ -162,6 +182,8 @@ pub(crate) struct Settings {
     pub(crate) database_url: Option<String>,
     pub(crate) database_connections: usize,
     pub(crate) blob_url: String,
+    pub(crate) redis_url: Option<String>,
+    pub(crate) redis_prefix: String,
     pub(crate) signing_key: Option<Secret>,
     /// Where to look for server programs before the `PATH`.
     pub(crate) bin_dirs: Vec<PathBuf>,
@@ -209,6 +231,12 @@ pub(crate) struct Limits {
     pub(crate) engine_memory: usize,
     pub(crate) engine_spill: u64,
     pub(crate) result_cache_bytes: u64,
+    pub(crate) redis_wait: Duration,
+    pub(crate) redis_connect_time: Duration,
+    pub(crate) redis_value_bytes: usize,
+    pub(crate) cache_result_ttl: Duration,
+    pub(crate) cache_context_ttl: Duration,
+    pub(crate) cache_llm_ttl: Duration,
     pub(crate) cache_bytes: u64,
     pub(crate) kept_result_bytes: u64,
     pub(crate) position_wait: Duration,
@@ -268,6 +296,11 @@ impl Settings {
                 .blob_url
                 .filter(|url| !url.is_empty())
                 .unwrap_or_else(|| data_dir.join("blobs").display().to_string()),
+            redis_url: options.redis_url.filter(|url| !url.is_empty()),
+            redis_prefix: options
+                .redis_prefix
+                .filter(|prefix| !prefix.is_empty())
+                .unwrap_or_else(|| "weir".to_owned()),
             signing_key: options.signing_key,
             bin_dirs,
             telemetry: telemetry::Options {
@@ -302,6 +335,12 @@ impl Settings {
                 engine_memory: in_memory(options.engine_memory, 1 << 30, "engine_memory")?,
                 engine_spill: options.engine_spill.map_or(8 << 30, |bytes| bytes.0),
                 result_cache_bytes: options.result_cache_bytes.map_or(256 << 20, |bytes| bytes.0),
+                redis_wait: period(options.redis_wait, Duration::from_millis(50)),
+                redis_connect_time: period(options.redis_connect_time, Duration::from_millis(500)),
+                redis_value_bytes: in_memory(options.redis_value_bytes, 1 << 20, "redis_value_bytes")?,
+                cache_result_ttl: period(options.cache_result_ttl, HOUR),
+                cache_context_ttl: period(options.cache_context_ttl, HOUR * 24),
+                cache_llm_ttl: period(options.cache_llm_ttl, HOUR * 24 * 7),
                 cache_bytes: options.cache_bytes.map_or(64 << 20, |bytes| bytes.0),
                 csv_columns: options.csv_columns.unwrap_or(2000),
                 csv_cell_bytes: in_memory(options.csv_cell_bytes, 1 << 20, "csv_cell_bytes")?,
@@ -391,7 +430,9 @@ fn described(text: &str, error: &toml::de::Error) -> String {
     let number = before.matches('\n').count();
     let key = text.lines().nth(number).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
     match key {
-        Some(key @ ("signing_key" | "nats_url" | "database_url" | "model_key" | "model_url")) => {
+        Some(
+            key @ ("signing_key" | "nats_url" | "database_url" | "redis_url" | "model_key" | "model_url"),
+        ) => {
             format!("line {}: {key} has no sense, or the lines around it do not", number + 1)
         }
         Some(key) => format!("line {}: {key}: {}", number + 1, error.message()),
@@ -441,6 +482,10 @@ fn model(
     Ok(Some(config))
 }
 
+fn period(given: Option<Period>, default: Duration) -> Duration {
+    given.map_or(default, |period| period.0)
+}
+
 fn in_memory(bytes: Option<Bytes>, default: usize, key: &str) -> anyhow::Result<usize> {
     match bytes {
         None => Ok(default),
@@ -486,7 +531,7 @@ impl FromStr for Bytes {
     }
 }
 
-/// A span of time: `30s`, `500ms`, `5m`.
+/// A span of time: `30s`, `500ms`, `5m`, `7d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Period(Duration);
 
@@ -500,6 +545,7 @@ impl FromStr for Period {
             "s" => 1_000,
             "m" | "min" => 60_000,
             "h" => 3_600_000,
+            "d" => 86_400_000,
             _ => return Err(wrong()),
         };
         number.checked_mul(factor).map(|ms| Self(Duration::from_millis(ms))).ok_or_else(wrong)
@@ -770,6 +816,7 @@ mod tests {
         assert_eq!(masked("nats://token@127.0.0.1:4222"), "nats://***@127.0.0.1:4222");
         assert_eq!(masked("postgresql://u:p%40@h:1/db?password=x"), "postgresql://u:***@h:1/db");
         assert_eq!(masked("nats://host:4222"), "nats://host:4222");
+        assert_eq!(masked("redis://:p@h:6379/0"), "redis://:***@h:6379/0");
         assert_eq!(masked("nats://u:p@a:1,nats://u:p@b:1"), "nats://u:***@a:1,nats://u:***@b:1");
         assert_eq!(masked("host=x password=y"), "***");
         assert_eq!(format!("{:?}", Secret("x".to_owned())), "***");

@@ -1,7 +1,8 @@
 //! The blob store: uploads, tables and results.
 //!
 //! Keys: `uploads/<workspace>/<dataset>/<uuid>`, `tables/<workspace>/<dataset>/<version>-<uuid>.parquet`,
-//! `results/<workspace>/<run>.arrow`. A blob is written once and never changed.
+//! `results/<workspace>/<hash or run>.arrow`. A blob is written once and never changed, save for results that were
+//! found damaged: those are written again.
 
 use std::{path::Path, sync::Arc};
 

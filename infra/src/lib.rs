@@ -1,6 +1,7 @@
 //! Adapters: everything through which Weir touches the world, and the pieces that its HTTP sides share.
 //!
 //! - [`log`]: the event log on NATS JetStream. [`postgres`]: pool and migrations. [`blob`]: files.
+//! - [`cache`]: what processes share in Redis or Valkey, where there is one.
 //! - [`servers`]: nats-server and PostgreSQL as child processes. [`testing`]: the same for tests.
 //! - [`fetch`]: files from elsewhere. [`llm`]: language models. [`seal`]: encryption of what is kept.
 //! - [`http`], [`auth`]: problem+json, extractors, idempotency, tokens.
@@ -13,6 +14,7 @@
 
 pub mod auth;
 pub mod blob;
+pub mod cache;
 pub mod fetch;
 pub mod http;
 pub mod latency;

@@ -1,10 +1,11 @@
-//! Real servers for tests: a private nats-server each, a database each on one shared PostgreSQL,
-//! a language model that says what it is told to.
+//! Real servers for tests: a private nats-server each, a private Redis where there is one, a database each on one
+//! shared PostgreSQL, a language model that says what it is told to.
 //!
 //! `make test` prepares both. To run tests by hand: `. <(scripts/test-postgres start)`, and
 //! `scripts/test-postgres stop "$WEIR_TEST_POSTGRES_DIR"` at the end.
 
 mod fake_model;
+mod redis;
 
 pub use fake_model::{FakeModel, Heard, Say};
 
@@ -21,6 +22,9 @@ use crate::{
     postgres::{self, Pool},
     servers::{Place, nats, programs},
 };
+
+pub use ::redis::Value as RedisValue;
+pub use redis::Redis;
 
 /// The folder with nats-server, postgres and initdb.
 pub fn bin_dir() -> PathBuf {

@@ -5,6 +5,7 @@
 //! line in [`Bench`].
 
 pub(crate) mod append;
+pub(crate) mod cache;
 pub(crate) mod query;
 
 use std::fmt::Write as _;
@@ -18,6 +19,8 @@ pub(crate) enum Bench {
     Append(append::Args),
     /// TPC-H queries over tables of Weir's, beside DuckDB over the same files.
     Query(query::Args),
+    /// Results of queries in their tiers, beside answers from memory alone.
+    Cache(cache::Args),
 }
 
 impl Bench {
@@ -29,6 +32,7 @@ impl Bench {
         match self {
             Self::Append(args) => append::run(args).await,
             Self::Query(args) => query::run(args).await,
+            Self::Cache(args) => Box::pin(cache::run(args)).await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the handlers call: one function per thing that can be asked for, between HTTP and the
 //! domain.
 //!
-//! - [`Executor`]: load, decide, append. [`queries`]: SQL with its cache, limits and receipts.
+//! - [`Executor`]: load, decide, append. [`queries`]: SQL with its limits and receipts; `results` caches its answers.
 //! - [`questions`]: the same in plain language, and charts from words.
 //! - `saved`: names for queries. [`uploads`]: a body becomes a blob. [`charts`]: short forms, specifications, suggestions.
 //!
@@ -14,6 +14,7 @@ pub mod imports;
 mod problem;
 pub mod queries;
 pub mod questions;
+mod results;
 mod saved;
 pub mod uploads;
 
@@ -25,6 +26,7 @@ use weir_events::{Actor, EventLog, Position, WorkspaceId};
 use weir_infra::{
     auth::Caller,
     blob::Blobs,
+    cache::Shared,
     fetch::Fetcher,
     http::{Problem, RequestContext},
     metrics::prometheus::{self, Registry},
@@ -51,8 +53,6 @@ weir_infra::metrics! {
         pub queries_total: IntCounterVec["outcome"],
         /// Time to a whole answer, by cache tier (`none` where it was computed).
         pub query_seconds: HistogramVec["tier"],
-        /// Lookups of results, by outcome: `hit`, `miss` or `uncacheable`.
-        pub result_cache_total: IntCounterVec["outcome"],
         /// Calls of language models, by outcome: `ok`, `timeout`, `limited`, `refused`, `malformed` or
         /// `unreachable`.
         pub model_calls_total: IntCounterVec["outcome"],
@@ -79,6 +79,8 @@ pub struct Adapters {
     pub directory: Directory,
     /// Language models.
     pub models: questions::Models,
+    /// What processes share, or nothing.
+    pub shared: Shared,
 }
 
 /// Limits of the command side, each with its default.
@@ -105,7 +107,7 @@ pub struct Config {
     /// Memory for recent results, in bytes. 256 MiB.
     pub cache_bytes: u64,
     /// Answers up to this size in memory are kept in the blob store, so that they can be had again
-    /// by their run, in bytes. 8 MiB; 0 keeps none.
+    /// by their run and by whoever asks the same, in bytes. 8 MiB; 0 keeps none.
     pub kept_bytes: u64,
     /// Questions of one workspace that are with a language model at once. 4.
     pub concurrent_questions: usize,
@@ -147,7 +149,7 @@ struct Inner {
     directory: Directory,
     config: Config,
     metrics: Metrics,
-    cache: queries::Cache,
+    results: results::Results,
     turns: queries::Turns,
     fetcher: Fetcher,
     imports: queries::Turns,
@@ -168,6 +170,13 @@ impl App {
     /// When the registry already has metrics of these names.
     pub fn new(adapters: Adapters, config: Config, registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Metrics::register(registry)?;
+        let results = results::Results::new(
+            config.cache_bytes,
+            adapters.shared,
+            Arc::clone(&adapters.blobs),
+            config.kept_bytes,
+            results::Metrics::register(registry)?,
+        );
         // The first chart that is saved should not wait until the grammar of charts is compiled.
         std::thread::spawn(|| weir_engine::chart::validate_spec(&serde_json::json!({"mark": "bar"})));
         Ok(Self(Arc::new(Inner {
@@ -175,7 +184,7 @@ impl App {
             blobs: adapters.blobs,
             engine: adapters.engine,
             directory: adapters.directory,
-            cache: queries::cache(config.cache_bytes),
+            results,
             turns: queries::Turns::new(config.concurrent_queries),
             fetcher: adapters.fetcher,
             imports: queries::Turns::new(config.concurrent_imports),

@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use object_store::{ObjectStoreExt, path::Path};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
@@ -24,7 +23,8 @@ use weir_events::{
 };
 use weir_infra::http::{Code, Problem};
 
-use super::{App, problem::sql_problem};
+pub use super::results::Kept;
+use super::{App, problem::sql_problem, results};
 use crate::{
     directory::Named,
     domain::{Ctx, validate},
@@ -32,35 +32,9 @@ use crate::{
 
 /// Names that are offered where a table is not known.
 const CANDIDATES: usize = 2_000;
-/// What a cached result takes besides its rows, about, in bytes.
-const OVERHEAD: u64 = 1_024;
-
-/// The results of recent queries. Clones share it.
-pub(super) type Cache = moka::future::Cache<[u8; 32], Kept>;
-
-pub(super) fn cache(bytes: u64) -> Cache {
-    let weight = |_: &[u8; 32], kept: &Kept| u32::try_from(kept.answer.bytes + OVERHEAD).unwrap_or(u32::MAX);
-    moka::future::Cache::builder().max_capacity(bytes).weigher(weight).build()
-}
-
 /// The pattern of SQL that has none because it cannot be parsed. There is one such pattern in a
 /// workspace: typing errors make nothing new.
 pub(super) const UNPARSED: (QueryId, &str) = (QueryId(Uuid::nil()), "-- SQL that could not be parsed");
-
-/// An answer, shared by everyone who gets it.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    /// The rows.
-    pub answer: Arc<Answer>,
-    /// Its key in the blob store, once a run's receipt names it.
-    stored: Arc<tokio::sync::Mutex<Option<String>>>,
-}
-
-impl From<Answer> for Kept {
-    fn from(answer: Answer) -> Self {
-        Self { answer: Arc::new(answer), stored: Arc::default() }
-    }
-}
 
 /// An answer for someone who asked.
 #[derive(Debug, Clone)]
@@ -167,6 +141,8 @@ pub fn query_id(statement: &Statement) -> QueryId {
 struct Resolved {
     tables: Vec<Table>,
     sources: Vec<Source>,
+    /// Whether a table is none of the workspace's: there is no answer then, only a hint.
+    unknown: bool,
 }
 
 impl App {
@@ -300,29 +276,21 @@ impl App {
     }
 
     async fn run(&self, workspace: WorkspaceId, statement: &Statement, rows: usize) -> Result<Ran, Failure> {
-        let Resolved { tables, sources } = self.resolve(workspace, statement)?;
-        let outcomes = &self.0.metrics.result_cache_total;
-        if statement.volatile {
-            outcomes.with_label_values(&["uncacheable"]).inc();
-            let kept = self.compute(workspace, statement, &tables, rows).await?;
+        let Resolved { tables, sources, unknown } = self.resolve(workspace, statement)?;
+        let compute = Box::pin(self.compute(workspace, statement, &tables, rows));
+        if statement.volatile || unknown {
+            let kept = self.0.results.uncached(compute).await?;
             return Ok(Ran { kept, tier: None, sources });
         }
-        let key = cache_key(workspace, statement, rows, &sources);
-        // Of those who ask the same at once one computes and the others wait for it; where that one
-        // goes away, the next takes over.
-        let compute = self.compute(workspace, statement, &tables, rows);
-        let entry = self.0.cache.entry(key).or_try_insert_with(Box::pin(compute)).await;
-        let entry = entry.map_err(|e| (*e).clone())?;
-        let fresh = entry.is_fresh();
-        outcomes.with_label_values(&[if fresh { "miss" } else { "hit" }]).inc();
-        Ok(Ran { kept: entry.into_value(), tier: (!fresh).then_some(1), sources })
+        let key = results::key(workspace, statement, rows, self.config().answer_bytes, &sources);
+        let (kept, tier) = self.0.results.find(workspace, key, compute).await?;
+        Ok(Ran { kept, tier, sources })
     }
 
     /// Which datasets a statement's tables are. Where one is not known all that there are go along,
     /// so that the engine can say which was meant.
     fn resolve(&self, workspace: WorkspaceId, statement: &Statement) -> Result<Resolved, Failure> {
-        let mut found = Resolved { tables: Vec::new(), sources: Vec::new() };
-        let mut unknown = false;
+        let mut found = Resolved { tables: Vec::new(), sources: Vec::new(), unknown: false };
         for name in &statement.tables {
             match self.directory().table(workspace, name) {
                 Some(Named::Ready { id, name: dataset, ready }) => {
@@ -341,10 +309,10 @@ impl App {
                     }
                 }
                 Some(Named::Ingesting(name)) => return Err(Failure::NotReady(name)),
-                None => unknown = true,
+                None => found.unknown = true,
             }
         }
-        if unknown {
+        if found.unknown {
             let all = self.directory().tables(workspace, CANDIDATES).into_iter();
             found.tables = all.map(|(name, key)| Table::new(name, key)).collect();
         }
@@ -357,10 +325,10 @@ impl App {
         statement: &Statement,
         tables: &[Table],
         rows: usize,
-    ) -> Result<Kept, Failure> {
+    ) -> Result<Answer, Failure> {
         let turn = self.0.turns.take(workspace, self.config().query_wait).await?;
         let limits = Limits { rows, ..self.limits() };
-        Ok(self.engine().query_holding(statement, tables, &limits, turn).await?.into())
+        Ok(self.engine().query_holding(statement, tables, &limits, turn).await?)
     }
 
     /// What one query may use.
@@ -387,60 +355,6 @@ impl App {
         let limits = Limits { rows, ..self.limits() };
         Ok(Arc::new(self.engine().preview(table, &limits, turn).await?))
     }
-
-    /// Whether an answer is small enough to be kept in the blob store.
-    fn keeps(&self, answer: &Answer) -> bool {
-        self.config().kept_bytes > 0 && answer.bytes <= self.config().kept_bytes
-    }
-
-    /// Puts an answer into the blob store. It can be computed again, so a store that fails costs
-    /// only that.
-    async fn keep(&self, workspace: WorkspaceId, answer: &Arc<Answer>, id: RunId) -> Option<String> {
-        let key = format!("results/{workspace}/{id}.arrow");
-        let encoding = answer.clone();
-        let kept: Result<(), anyhow::Error> = async {
-            let bytes = tokio::task::spawn_blocking(move || encoding.to_arrow_stream()).await??;
-            self.blobs().put(&Path::parse(&key)?, bytes.into()).await?;
-            Ok(())
-        }
-        .await;
-        match kept {
-            Ok(()) => Some(key),
-            Err(error) => {
-                tracing::warn!(run = %id, %error, "a result was not kept");
-                None
-            }
-        }
-    }
-
-    /// Removes an answer that no receipt names.
-    async fn forget(&self, key: &str) {
-        if let Ok(path) = Path::parse(key)
-            && let Err(error) = self.blobs().delete(&path).await
-        {
-            tracing::warn!(key, %error, "a result that no run names could not be removed");
-        }
-    }
-}
-
-/// What a result depends on, and nothing else: it is never stale.
-fn cache_key(workspace: WorkspaceId, statement: &Statement, rows: usize, sources: &[Source]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_be_bytes());
-        hash.update(bytes);
-    };
-    part(workspace.0.as_bytes());
-    part(ENGINE.as_bytes());
-    part(statement.normalized.as_bytes());
-    part(&(rows as u64).to_be_bytes());
-    for source in sources {
-        // The name too: datasets may have traded names since.
-        part(source.name.to_lowercase().as_bytes());
-        part(source.id.0.as_bytes());
-        part(&source.version.to_be_bytes());
-    }
-    hash.finalize().into()
 }
 
 /// How many queries of each workspace run at once.
@@ -533,17 +447,8 @@ impl Receipt {
             model: self.origin.model(),
             context: self.origin.context.clone(),
         };
-        if !self.app.keeps(answer) {
-            return Ok(self.write(executed).await?);
-        }
-        // The first run of an answer keeps it; those that share the answer meanwhile wait for the key.
-        let mut stored = ran.kept.stored.lock().await;
-        executed.result.clone_from(&stored);
-        if executed.result.is_some() {
-            drop(stored);
-            return Ok(self.write(executed).await?);
-        }
-        let key = self.app.keep(self.cx.workspace, answer, self.id).await;
+        let results = &self.app.0.results;
+        let key = results.stored(self.cx.workspace, &ran.kept, self.id).await;
         executed.result.clone_from(&key);
         let written = self.write(executed).await;
         let named = match &written {
@@ -552,9 +457,8 @@ impl Receipt {
             Err(AppendError::Unavailable(_)) => true,
             Err(_) => false,
         };
-        match key {
-            Some(key) if !named => self.app.forget(&key).await,
-            key => *stored = key,
+        if let Some(key) = key.filter(|_| ran.kept.is_volatile() && !named) {
+            results.forget(&key).await;
         }
         Ok(written?)
     }

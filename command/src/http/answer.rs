@@ -82,7 +82,8 @@ pub(super) struct ColumnView {
 pub(super) struct CacheView {
     /// Whether it came from a cache.
     hit: bool,
-    /// Which: 1 is memory; null where it was computed.
+    /// Which: 1 is memory, 2 the cache that processes share, 3 the blob store; null where it was
+    /// computed.
     tier: Option<u8>,
 }
 
@@ -184,6 +185,8 @@ pub(super) fn cache_header(response: &mut HttpResponse, tier: Option<u8>) {
     let value = match tier {
         None => HeaderValue::from_static("miss"),
         Some(1) => HeaderValue::from_static("hit; tier=1"),
+        Some(2) => HeaderValue::from_static("hit; tier=2"),
+        Some(3) => HeaderValue::from_static("hit; tier=3"),
         Some(_) => HeaderValue::from_static("hit"),
     };
     response.headers_mut().insert(CACHE, value);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
 
+mod caches;
 mod contexts;
 mod imports;
 mod isolation;

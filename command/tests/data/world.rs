@@ -26,6 +26,7 @@ use weir_events::{
 use weir_infra::{
     auth::{ApiKey, ApiKeys, Authenticator, Revocations, SessionId, SigningKey},
     blob::{self, Blobs},
+    cache::Shared,
     fetch::{self, Fetcher},
     http::{
         Problem, edge,
@@ -34,7 +35,7 @@ use weir_infra::{
     },
     llm,
     log::{self, JetStreamLog},
-    metrics,
+    metrics::{self, prometheus::Registry},
     testing::Nats,
 };
 
@@ -68,6 +69,7 @@ pub(crate) struct Weir {
     pub(crate) client: async_nats::Client,
     authenticator: Authenticator,
     handle: ServerHandle,
+    pub(crate) registry: Registry,
 }
 
 /// Someone with a workspace of their own.
@@ -120,10 +122,31 @@ impl World {
 
     pub(crate) async fn start(&self, config: Config) -> Weir {
         let models = Models::new(llm::Client::new().unwrap(), SECOND);
-        self.start_with(config, models).await
+        self.start_whole(config, models, |_| Shared::off()).await
     }
 
+    /// With language models.
     pub(crate) async fn start_with(&self, config: Config, models: Models) -> Weir {
+        self.start_whole(config, models, |_| Shared::off()).await
+    }
+
+    /// With a cache that it shares with others.
+    pub(crate) async fn start_sharing(
+        &self,
+        config: Config,
+        shared: impl FnOnce(&Registry) -> Shared,
+    ) -> Weir {
+        let models = Models::new(llm::Client::new().unwrap(), SECOND);
+        self.start_whole(config, models, shared).await
+    }
+
+    async fn start_whole(
+        &self,
+        config: Config,
+        models: Models,
+        shared: impl FnOnce(&Registry) -> Shared,
+    ) -> Weir {
+        let registry = metrics::registry();
         let client = self.nats.client().await;
         let log = JetStreamLog::connect(client.clone(), log::Options::default()).await.unwrap();
         let log: Arc<dyn EventLog> = Arc::new(log);
@@ -146,8 +169,9 @@ impl World {
             })
             .unwrap(),
             models,
+            shared: shared(&registry),
         };
-        let app = App::new(adapters, config, &metrics::registry()).unwrap();
+        let app = App::new(adapters, config, &registry).unwrap();
         let authenticator =
             Authenticator::new(&self.key, Arc::new(directory.clone()), Arc::new(NoKeys), Revocations::new());
         let replies = ReplyStore::open(client.clone(), &self.key).await.unwrap();
@@ -176,7 +200,7 @@ impl World {
         let server = server.run();
         let handle = server.handle();
         tokio::spawn(server);
-        Weir { url, log, app, blobs, engine, client, authenticator, handle }
+        Weir { url, log, app, blobs, engine, client, authenticator, handle, registry }
     }
 
     /// How many files lie in the blob store, parts of unfinished ones too.
@@ -268,6 +292,11 @@ impl Weir {
 }
 
 impl Someone {
+    /// The same person, at another process.
+    pub(crate) fn at(&self, weir: &Weir) -> Self {
+        Self { url: weir.url.clone(), ..self.clone() }
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}/api/v1/{path}", self.url)).bearer_auth(&self.token)
     }

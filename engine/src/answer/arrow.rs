@@ -13,6 +13,10 @@ use super::{Answer, EncodeError};
 
 /// Where a stream says whether it is the whole answer.
 const TRUNCATED: &str = "weir.truncated";
+/// Where a stream says how large the answer was in memory: read back it lies there in another way.
+const BYTES: &str = "weir.bytes";
+/// Where a stream says what the answer's hash was.
+const HASH: &str = "weir.hash";
 
 impl Answer {
     /// The rows as a Parquet file.
@@ -40,6 +44,8 @@ impl Answer {
     pub fn to_arrow_stream(&self) -> Result<Vec<u8>, EncodeError> {
         let mut metadata = self.schema.metadata().clone();
         metadata.insert(TRUNCATED.to_owned(), self.truncated.to_string());
+        metadata.insert(BYTES.to_owned(), self.bytes.to_string());
+        metadata.insert(HASH.to_owned(), self.hash.clone());
         let schema = Arc::new(Schema::new_with_metadata(self.schema.fields().clone(), metadata));
         let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
         for batch in &self.batches {
@@ -52,11 +58,13 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// When the bytes are something else.
+    /// When the bytes are something else, or hold another answer than was written.
     pub fn from_arrow_stream(bytes: &[u8]) -> Result<Self, EncodeError> {
         let reader = StreamReader::try_new(bytes, None)?;
         let mut metadata = reader.schema().metadata().clone();
         let truncated = metadata.remove(TRUNCATED).is_some_and(|v| v == "true");
+        let size = metadata.remove(BYTES).and_then(|v| v.parse().ok());
+        let hash = metadata.remove(HASH);
         let schema = Arc::new(Schema::new_with_metadata(reader.schema().fields().clone(), metadata));
         let batches = reader
             .map(|batch| {
@@ -71,6 +79,11 @@ impl Answer {
                 )
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Self::new(schema, batches, truncated)
+        let mut answer = Self::new(schema, batches, truncated)?;
+        if hash.is_some_and(|hash| hash != answer.hash) {
+            return Err(EncodeError("these are not the rows that were written".to_owned()));
+        }
+        answer.bytes = size.unwrap_or(answer.bytes);
+        Ok(answer)
     }
 }

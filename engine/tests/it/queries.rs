@@ -84,7 +84,7 @@ async fn answers_leave_in_four_forms() {
     assert_eq!(json, br#"[["9E","Endeavor Air Inc."],["AA","American Airlines Inc."]]"#);
     assert_eq!(&answer.to_parquet().unwrap()[..4], b"PAR1");
     let back = Answer::from_arrow_stream(&answer.to_arrow_stream().unwrap()).unwrap();
-    assert_eq!((back.rows, &back.hash, back.truncated), (2, &answer.hash, false));
+    assert_eq!((back.rows, &back.hash, back.truncated, back.bytes), (2, &answer.hash, false, answer.bytes));
     assert!(Answer::from_arrow_stream(b"nonsense").is_err());
     let empty = bench.query("SELECT carrier FROM airlines WHERE false").await;
     assert_eq!(empty.to_csv().unwrap(), b"carrier\n");

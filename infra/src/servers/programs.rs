@@ -63,6 +63,17 @@ pub const NATS: Wanted =
 pub const POSTGRES: Wanted =
     Wanted { name: "postgres", needed: "16", beside: &["initdb"], instead: "WEIR_DATABASE_URL" };
 
+/// Older ones cannot hide their title, by which they are told apart. Either serves; Weir does without as well.
+const REDIS: [Wanted; 2] = [
+    Wanted { name: "redis-server", needed: "6.2", beside: &[], instead: "WEIR_REDIS_URL" },
+    Wanted { name: "valkey-server", needed: "7.2", beside: &[], instead: "WEIR_REDIS_URL" },
+];
+
+/// The first Redis or Valkey in the folders that is new enough, if there is one.
+pub fn redis(folders: &[PathBuf]) -> Option<Program> {
+    REDIS.iter().find_map(|wanted| wanted.find(folders).ok())
+}
+
 /// A program that was found and is new enough.
 #[derive(Debug, Clone)]
 pub struct Program {

@@ -73,6 +73,18 @@ async fn rows_come_in_the_form_that_is_accepted() {
 }
 
 #[actix_web::test]
+async fn a_seal_is_not_part_of_the_rows() {
+    let world = world().await;
+    let key = weir_infra::cache::Key::of(world.ada.workspace).key();
+    let sealed = weir_infra::cache::seal::seal("results", &key, stream());
+    let path = format!("results/{}/kept.arrow", world.ada.digit);
+    world.blobs.put(&path.into(), sealed.into()).await.unwrap();
+    let arrow = accepting(&world, "application/vnd.apache.arrow.stream").await;
+    assert_eq!(arrow.bytes, stream());
+    assert!(accepting(&world, "text/csv").await.bytes.starts_with(b"carrier,flights\n"));
+}
+
+#[actix_web::test]
 async fn rows_never_change_so_their_tag_stays() {
     let world = world().await;
     let app = &world.app().await;

@@ -240,7 +240,7 @@ impl Ask {
             body = AnswerView,
             headers(
                 ("Weir-Position" = u64, description = "Where the event log has the run"),
-                ("Weir-Cache" = String, description = "`hit; tier=1` or `miss`"),
+                ("Weir-Cache" = String, description = "`hit; tier=N` or `miss`"),
                 ("Weir-Run-Id" = String, description = "The run"),
                 ("Weir-Query-Id" = String, description = "The pattern"),
                 ("Weir-Truncated" = bool, description = "Whether a limit cut rows off"),

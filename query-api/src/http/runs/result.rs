@@ -12,7 +12,10 @@ use tokio_postgres::Row;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use weir_engine::{Answer, JsonRows};
-use weir_infra::http::{Code, Path, Problem, accepted};
+use weir_infra::{
+    cache::seal,
+    http::{Code, Path, Problem, accepted},
+};
 
 use super::{Run, get::GET, not_found};
 use crate::{http::Unanswered, params::Fresh, read::Read, reader::Decoded};
@@ -179,7 +182,7 @@ async fn fetch(read: &Read, kept: &Kept, form: Form) -> Result<Bytes, Problem> {
         );
         return Err(Problem::new(Code::PayloadTooLarge, detail));
     }
-    Ok(object.bytes().await?)
+    Ok(seal::without(&object.bytes().await?))
 }
 
 fn encode(kept: &Kept, bytes: &[u8], form: Form) -> Result<Bytes, Problem> {
