@@ -52,7 +52,6 @@ fn ingested() -> Ingested {
         sheets: Vec::new(),
         elapsed_ms: 1,
         profile: None,
-        sheets: Vec::new(),
         diff: None,
     }
 }

@@ -54,7 +54,6 @@ fn ingested(version: u32) -> Ingested {
         sheets: Vec::new(),
         elapsed_ms: 1,
         profile: None,
-        sheets: Vec::new(),
         diff: None,
     }
 }

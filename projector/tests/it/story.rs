@@ -124,7 +124,6 @@ pub(crate) fn ingested(version: u32, rows: u64) -> dataset::Ingested {
         sheets: Vec::new(),
         elapsed_ms: 12,
         profile: None,
-        sheets: Vec::new(),
         diff: (version > 1).then(|| dataset::Diff { from: 1, rows: -4, ..Default::default() }),
     }
 }
