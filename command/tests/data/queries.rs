@@ -295,8 +295,8 @@ async fn what_fails_says_where_and_is_written_down() {
     ada.sql(" ").await.refused(422, "invalid_value");
     ada.post("queries", json!({})).await.refused(422, "invalid_value");
     ada.post("queries", json!({"question": "How many?"})).await.refused(501, "model_not_configured");
-    ada.post("queries", json!({"metrics": ["delay"]})).await.refused(501, "question_unsupported");
-    ada.post("queries", json!({"sql": "SELECT ?", "params": [1]})).await.refused(422, "invalid_value");
+    ada.post("queries", json!({"metrics": ["delay"]})).await.refused(422, "invalid_value");
+    ada.post("queries", json!({"sql": "SELECT ?", "params": {"a": 1}})).await.refused(422, "invalid_value");
     let html =
         ada.request(Method::POST, "queries").header("accept", "text/html").json(&json!({"sql": "SELECT 1"}));
     Answer::of(html.send().await.unwrap()).await.refused(406, "not_acceptable");

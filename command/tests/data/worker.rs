@@ -59,7 +59,7 @@ async fn a_file_whose_worker_dies_is_read_by_another() {
     let dataset = weir.app.directory().settled(ada.workspace, id, 1, SECOND * 60).await.unwrap();
     assert_eq!(dataset.ready.as_ref().unwrap().rows, 700_000);
     assert_eq!(outcomes(&weir, &ada, id).await.len(), 1);
-    until("no half-made table is left", async || world.files("tables") == 1).await;
+    until("a table and its profile are left, nothing half-made", async || world.files("tables") == 2).await;
     assert_eq!(ada.sql("SELECT max(n) FROM large").await.ok().body["rows"][0][0], 699_999);
 }
 
@@ -85,7 +85,7 @@ async fn a_worker_that_is_stopped_hands_its_file_back_at_once() {
     let _last = weir.worker_with(options());
     let dataset = weir.app.directory().settled(ada.workspace, id, 1, SECOND * 30).await.unwrap();
     assert_eq!(dataset.status(), Status::Ready);
-    until("no half-made table is left", async || world.files("tables") == 1).await;
+    until("a table and its profile are left, nothing half-made", async || world.files("tables") == 2).await;
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn several_workers_share_the_files() {
         assert_eq!(dataset.status(), Status::Ready);
         assert_eq!(outcomes(&weir, &ada, id).await.len(), 1);
     }
-    assert_eq!(world.files("tables"), 12);
+    assert_eq!(world.files("tables"), 24, "each with its profile");
 }
 
 #[tokio::test]

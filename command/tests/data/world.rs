@@ -185,6 +185,7 @@ impl World {
                 .app_data(data.1.clone())
                 .app_data(data.2.clone())
                 .app_data(directory.clone())
+                .configure(http::contexts::routes)
                 .configure(http::datasets::routes)
                 .configure(http::me::routes)
                 .configure(http::queries::routes)

@@ -55,7 +55,7 @@ impl ExprPlanner for CheckedConstants {
             BinaryOperator::Multiply => Operator::Multiply,
             _ => return Ok(PlannerResult::Original(expr)),
         };
-        let (Some(function), true) = (function(op), schema.fields().is_empty()) else {
+        let (Some(function), true) = (function(op), schema.fields().is_empty() && short(&expr.left)) else {
             return Ok(PlannerResult::Original(expr));
         };
         let (Some(left), Some(right)) = (constant(&expr.left, schema), constant(&expr.right, schema)) else {
@@ -68,6 +68,23 @@ impl ExprPlanner for CheckedConstants {
             _ => Ok(PlannerResult::Original(expr)),
         }
     }
+}
+
+/// Whether a chain of these calls is short. Types of calls within calls are found out anew at each level, so a
+/// long chain would take minutes to plan; what is behind a short one stays an operator, which is settled with
+/// all others ([`checked`]).
+fn short(mut expr: &Expr) -> bool {
+    for _ in 0..16 {
+        match expr {
+            Expr::ScalarFunction(call) if call.func.inner().is::<Arithmetic>() => match call.args.first() {
+                Some(left) => expr = left,
+                None => return true,
+            },
+            Expr::BinaryExpr(BinaryExpr { left, .. }) => expr = left,
+            _ => return true,
+        }
+    }
+    false
 }
 
 /// The type of an operand. That of a call of one of these functions is that of its leaves, since all have to

@@ -103,7 +103,6 @@ codes! {
     TooManyImports = "too_many_imports", TOO_MANY_REQUESTS, "As many files are fetched as may be at once";
     DatasetRejected = "dataset_rejected", UNPROCESSABLE_ENTITY, "The file could not be read";
     QueryNotSaved = "query_not_saved", CONFLICT, "The query is not saved";
-    QuestionUnsupported = "question_unsupported", NOT_IMPLEMENTED, "Only SQL can be asked here";
     ModelNotConfigured = "model_not_configured", NOT_IMPLEMENTED, "No language model is configured";
     QuestionUnanswered = "question_unanswered", UNPROCESSABLE_ENTITY, "The language model wrote no SQL that can be run";
     TooManyQuestions = "too_many_questions", TOO_MANY_REQUESTS, "Too many questions are asked at once";

@@ -117,3 +117,16 @@ INSERT INTO usage_latency VALUES (:ws, '2026-03-10', 23, 3), (:ws, '2026-03-10',
 INSERT INTO usage_users VALUES
     (:ws, '2026-03-10', :user), (:ws, '2026-03-10', '40000000-0000-0000-0000-000000000009'), (:ws, '2026-03-09', :user);
 INSERT INTO overview VALUES (:ws, 3, 30961719, 362907, 14, 4, 2, 1, 0, 55);
+
+INSERT INTO contexts (workspace_id, id, name, version, status, description, datasets, metrics, relationships,
+    created_at, created_by, updated_at, updated_by, position)
+VALUES
+    (:ws, ':n0000000-0000-0000-0000-0000000000c1', 'New York flights', '1.0.1', 'active', 'Departures and who flew them',
+     '[":n0000000-0000-0000-0000-0000000000d1"]', '["delay"]', 0,
+     '2026-03-06T09:00:00Z', :user, '2026-03-07T09:00:00Z', :user, 30);
+INSERT INTO context_versions (workspace_id, context_id, version, status, text, sha256, saved_at, saved_by, position)
+SELECT :ws, ':n0000000-0000-0000-0000-0000000000c1', version, 'active',
+    E'---\nname: New York flights\nversion: ' || version || E'\ndescription: Departures and who flew them\ndatasets:\n'
+        || E'  - {id: flights, name: Flights, dataset_id: flights}\n---\n',
+    'f1', '2026-03-06T09:00:00Z', :user, position
+FROM (VALUES ('1.0.0', 29), ('1.0.1', 30)) v (version, position);

@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 use weir_infra::{
     auth::{Caller, Viewer},
-    http::{Code, Path, Problem, position_header},
+    http::{Code, Path, Problem, params::Fresh, position_header},
 };
 
 use super::there;
@@ -34,7 +34,7 @@ pub(super) struct Shown {
     path = "/api/v1/datasets/{id}/profile",
     tag = "datasets",
     operation_id = "profile_dataset",
-    params(("id" = Uuid, Path, description = "The dataset"), Shown),
+    params(("id" = Uuid, Path, description = "The dataset"), Shown, Fresh),
     responses(
         (status = 200, description = "What the columns hold", content_type = "application/json", body = Object),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),

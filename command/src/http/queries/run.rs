@@ -252,7 +252,7 @@ impl Ask {
         (status = 409, description = "`dataset_not_ready`, `model_key_unreadable`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "What is wrong with the SQL and where, or which limit it ran into; `invalid_context` with what is wrong with the request or the context; `question_unanswered` with the last SQL that a model tried, `model_key_refused`", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_queries`, `too_many_questions`", body = Problem, content_type = "application/problem+json"),
-        (status = 501, description = "`model_not_configured`, with what to configure; `question_unsupported`", body = Problem, content_type = "application/problem+json"),
+        (status = 501, description = "`model_not_configured`, with what to configure", body = Problem, content_type = "application/problem+json"),
         (status = 502, description = "`model_unreachable`, `model_refused`, `model_malformed`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`model_busy`, `log_unavailable`, `storage_unavailable`", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "`model_timeout`", body = Problem, content_type = "application/problem+json"),
