@@ -353,15 +353,15 @@ fn versioned(
         })
     };
     let same = |version: &str, text: &str| known.versions.get(version).is_some_and(|v| *v.text == *text);
+    if same(&own.to_string(), text) || !known.versions.contains_key(&own.to_string()) {
+        return Ok((text.to_owned(), own.to_string()));
+    }
     // What was saved under the next patch once is found there again.
     if let Ok(newest) = format::version(&known.newest.version) {
         let text = with(&newest);
         if same(&known.newest.version, &text) {
             return Ok((text, known.newest.version.clone()));
         }
-    }
-    if same(&own.to_string(), text) || !known.versions.contains_key(&own.to_string()) {
-        return Ok((text.to_owned(), own.to_string()));
     }
     let mut next = own;
     while known.versions.contains_key(&next.to_string()) {

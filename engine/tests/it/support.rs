@@ -1,6 +1,7 @@
 //! An engine in a folder of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -81,7 +82,9 @@ impl Bench {
 
     /// Reads a file into a table that queries can name.
     pub(crate) async fn load(&mut self, name: &str, text: impl Into<Vec<u8>>) -> Ingested {
-        let key = format!("tables/{}.parquet", self.tables.len());
+        // What is under a key never changes, so each table has one of its own.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let key = format!("tables/{}.parquet", NEXT.fetch_add(1, Ordering::Relaxed));
         self.put("uploads/file", text).await;
         let ingested =
             self.engine.ingest("uploads/file", &key, &ReadOptions::default(), |_| {}).await.unwrap();
