@@ -29,7 +29,8 @@ pub use column::{Column, type_name};
 pub use near::hint as near_hint;
 
 /// Name and version of what computes answers, for receipts and cache keys.
-pub const ENGINE: &str = concat!("weir-engine/", env!("CARGO_PKG_VERSION"), " datafusion/55.2");
+pub const ENGINE: &str =
+    concat!("weir-engine/", env!("CARGO_PKG_VERSION"), " datafusion/55.2 static-filters");
 
 /// Many more threads than processors: a plan in the making, or a join that rejects every row, holds its
 /// thread until it is through, and the operating system gives the others their share meanwhile.

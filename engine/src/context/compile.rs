@@ -712,8 +712,9 @@ impl Writer<'_, '_> {
             if i == 0 {
                 from.push_str(&format!("FROM {groups}"));
             }
+            // In parentheses: what compares takes all that follows for its right side.
             let on: Vec<String> =
-                dims.iter().map(|d| format!("{groups}.{d} IS NOT DISTINCT FROM {name}.{d}")).collect();
+                dims.iter().map(|d| format!("({groups}.{d} IS NOT DISTINCT FROM {name}.{d})")).collect();
             from.push_str(&format!("\nLEFT JOIN {name} ON {}", on.join(" AND ")));
         }
         Ok(format!("WITH {}\nSELECT\n  {}\n{from}", with.join(", "), columns.join(",\n  ")))
@@ -740,23 +741,14 @@ impl Writer<'_, '_> {
             out.push_str(&format!("\n{join} {} ON {}", self.table(*to)?, self.graph.on(*edge)?));
         }
         let rules = part.rules.iter().filter_map(|number| self.rules.get(number));
-        let conditions: Vec<String> = self
-            .filters
-            .iter()
-            .chain(rules)
-            .map(|c| {
-                let text = sql::text(&c.expr);
-                if matches!(c.expr, Expr::BinaryOp { .. }) { format!("({text})") } else { text }
-            })
-            .collect();
+        let conditions: Vec<String> = self.filters.iter().chain(rules).map(|c| sql::text(&c.expr)).collect();
         match conditions.as_slice() {
             [] => {}
-            [only] => {
-                let bare = only.strip_prefix('(').and_then(|t| t.strip_suffix(')'));
-                let simple = bare.filter(|t| !t.contains(['(', ')']));
-                out.push_str(&format!("\nWHERE {}", simple.unwrap_or(only)));
+            [only] => out.push_str(&format!("\nWHERE {only}")),
+            all => {
+                let all: Vec<String> = all.iter().map(|c| format!("({c})")).collect();
+                out.push_str(&format!("\nWHERE {}", all.join("\n  AND ")));
             }
-            all => out.push_str(&format!("\nWHERE {}", all.join("\n  AND "))),
         }
         Ok(out)
     }

@@ -361,7 +361,7 @@ fn numbers_are_right_or_refused() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let bench = Mutex::new(runtime.block_on(async { Bench::new() }));
     let (asked, refused, apart) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-    let config = Config { cases: 160, failure_persistence: None, ..Config::default() };
+    let config = Config { failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&any::<u64>(), |seed| {
             let case = case(seed);
