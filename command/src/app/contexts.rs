@@ -33,7 +33,7 @@ const DATASETS: usize = 10_000;
 const RULES: usize = 50;
 
 /// How often another version is tried where someone else was first.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 20;
 
 /// Parsed contexts by workspace and text, which never change. Clones share it.
 pub(super) type Active = moka::sync::Cache<(WorkspaceId, String), Arc<format::Context>>;

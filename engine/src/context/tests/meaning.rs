@@ -96,7 +96,10 @@ fn conditions_stay_apart() {
     let sql = sql_of(&request(&["flight_count", "avg_wind"], &["origin.name", "origin.alt"]));
     assert!(sql.contains("(groups.name IS NOT DISTINCT FROM weather_part.name) AND (groups.alt"), "{sql}");
     let mut asked = request(&["flight_count"], &[]);
-    asked.filters = vec!["dest IS DISTINCT FROM origin".to_owned(), "month = 1 OR month = 2".to_owned()];
+    asked.filters = vec![
+        "flights.dest IS DISTINCT FROM flights.origin".to_owned(),
+        "flights.month = 1 OR flights.month = 2".to_owned(),
+    ];
     let sql = sql_of(&asked);
     assert!(
         sql.contains("(flights.dest IS DISTINCT FROM flights.origin)\n  AND (flights.month = 1 OR"),
