@@ -12,7 +12,8 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
     document.merge(weir_query_api::openapi());
     "Weir".clone_into(&mut document.info.title);
     document.info.description = Some(
-        "Upload data files, query them with SQL, save charts, and see a dashboard of it all. Every command \
+        "Upload data files, say in a context how they belong together, query them with SQL or in plain language, \
+         save charts, and see a dashboard of it all. Every command \
          answers with the position of its events; every read can wait for one."
             .to_owned(),
     );

@@ -263,6 +263,7 @@ fn command_config(settings: &Settings) -> weir_command::Config {
         concurrent_questions: limits.model_concurrency,
         prompt_bytes: limits.model_prompt_bytes,
         model_cache_bytes: limits.model_cache_bytes,
+        model_cache_ttl: limits.cache_llm_ttl,
     }
 }
 
@@ -275,11 +276,7 @@ fn shared(settings: &Settings, registry: &Registry) -> anyhow::Result<Shared> {
         connect: limits.redis_connect_time,
         wait: limits.redis_wait,
         value_bytes: limits.redis_value_bytes,
-        ttls: cache::Ttls {
-            results: limits.cache_result_ttl,
-            contexts: limits.cache_context_ttl,
-            llm: limits.cache_llm_ttl,
-        },
+        ttls: cache::Ttls { results: limits.cache_result_ttl, llm: limits.cache_llm_ttl },
     };
     let shared = Shared::open(url, options, registry)?;
     shared.warm();

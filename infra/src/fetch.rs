@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
+use actix_web::http::header::{ContentDisposition, HeaderValue};
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 use reqwest::{
     Response, StatusCode, Url,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -210,9 +212,12 @@ impl Download {
         let last = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
         Self {
             source: shown.to_string(),
-            file_name: text(header::CONTENT_DISPOSITION)
+            file_name: response
+                .headers()
+                .get(header::CONTENT_DISPOSITION)
+                .and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok())
                 .and_then(|value| attached(&value))
-                .or_else(|| Some(percent_decoded(last)))
+                .or_else(|| Some(percent_decode_str(last).decode_utf8_lossy().into_owned()))
                 .filter(|name| !name.is_empty()),
             content_type: text(header::CONTENT_TYPE),
             length: response.content_length(),
@@ -238,30 +243,11 @@ impl Download {
     }
 }
 
-/// `filename="x.csv"` of a Content-Disposition.
-fn attached(value: &str) -> Option<String> {
-    let (_, name) = value.split(';').find_map(|part| {
-        let (key, value) = part.split_once('=')?;
-        key.trim().eq_ignore_ascii_case("filename").then_some((key, value))
-    })?;
-    Some(name.trim().trim_matches('"').to_owned())
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = match (first, tail) {
-            (b'%', [a, b, ..]) => {
-                let digit = |c: &u8| char::from(*c).to_digit(16);
-                digit(a).zip(digit(b)).and_then(|(a, b)| u8::try_from(a * 16 + b).ok())
-            }
-            _ => None,
-        };
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+/// The name in a Content-Disposition: the `filename*` that can say every letter, else `filename`.
+fn attached(value: &HeaderValue) -> Option<String> {
+    let parsed = ContentDisposition::from_raw(value).ok()?;
+    let extended = parsed.get_filename_ext().and_then(|name| str::from_utf8(&name.value).ok());
+    extended.or_else(|| parsed.get_filename()).map(ToOwned::to_owned)
 }
 
 /// Resolves names, and keeps what is not public to itself.
@@ -385,9 +371,12 @@ mod tests {
 
     #[test]
     fn names_of_files() {
-        assert_eq!(attached("attachment; filename=\"a b.csv\"").as_deref(), Some("a b.csv"));
-        assert_eq!(attached("inline"), None);
-        assert_eq!(percent_decoded("a%20b%zz%2"), "a b%zz%2");
+        let named = |text| attached(&HeaderValue::from_static(text));
+        assert_eq!(named("attachment; filename=\"a b; c.csv\"").as_deref(), Some("a b; c.csv"));
+        let both = "attachment; filename=\"Fluge.csv\"; filename*=UTF-8''Fl%C3%BCge.csv";
+        assert_eq!(named(both).as_deref(), Some("Flüge.csv"));
+        assert_eq!(named("inline"), None);
+        assert_eq!(named("\"\"\""), None);
     }
 
     async fn refused(address: &str) -> Error {

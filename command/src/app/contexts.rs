@@ -7,15 +7,16 @@ use weir_engine::{
     context::{self as format, Catalog, Entry, Finding, Level, Request},
     sql,
 };
-use weir_events::{ContextId, WorkspaceId, context::Saved, query::Within};
+use weir_events::{ContextId, DatasetId, WorkspaceId, context::Saved, query::Within};
 use weir_infra::http::{Code, Place, Problem};
 
 use super::{
     App, Done, Error,
     queries::{FailedRun, Origin, Run},
+    uploads::hex,
 };
 use crate::{
-    directory::{self, Dataset},
+    directory::{self, Named, Ready},
     domain::{
         Ctx,
         context::{self, Delete, Save},
@@ -117,21 +118,33 @@ pub struct Kept {
 impl App {
     /// The datasets of a workspace, as contexts see them.
     pub fn catalog(&self, workspace: WorkspaceId) -> Catalog {
-        let entry = |dataset: Dataset| {
-            let ready = dataset.ready?;
-            let columns = ready.columns.iter().map(|c| weir_engine::Column {
-                nullable: c.nullable,
-                ..weir_engine::Column::new(c.name.as_str(), c.data_type.as_str())
-            });
-            Some(Entry {
-                id: dataset.id.to_string(),
-                name: dataset.name,
-                version: ready.version,
-                columns: columns.collect(),
-            })
-        };
-        let datasets = self.directory().readable(workspace, DATASETS);
-        Catalog { datasets: datasets.into_iter().filter_map(entry).collect() }
+        let datasets = self.directory().readable(workspace, DATASETS).into_iter();
+        let entries = datasets.filter_map(|d| Some(entry(d.id, d.name, d.ready.as_deref()?)));
+        Catalog { datasets: entries.collect() }
+    }
+
+    /// Those that a context names; all of them where one is missing, so that it can be said which was meant.
+    fn catalog_of(&self, workspace: WorkspaceId, context: &format::Context) -> Catalog {
+        let mut datasets: Vec<Entry> = Vec::new();
+        for wanted in &context.datasets {
+            let found = match wanted.dataset_id.parse() {
+                Ok(id) => self
+                    .directory()
+                    .dataset(workspace, id)
+                    .filter(|d| d.deleted_at.is_none())
+                    .and_then(|dataset| Some(entry(id, dataset.name, dataset.ready.as_deref()?))),
+                Err(_) => match self.directory().table(workspace, &wanted.dataset_id) {
+                    Some(Named::Ready { id, name, ready }) => Some(entry(id, name, &ready)),
+                    _ => None,
+                },
+            };
+            match found {
+                Some(found) if datasets.iter().all(|d| d.id != found.id) => datasets.push(found),
+                Some(_) => {}
+                None => return self.catalog(workspace),
+            }
+        }
+        Catalog { datasets }
     }
 
     /// All that is wrong with a text, up to a level.
@@ -264,7 +277,10 @@ impl App {
     ) -> Result<AnsweredIn, FailedRun> {
         let started = Instant::now();
         let Found { within, context } = self.find_context(cx.workspace, wanted)?;
-        let catalog = self.catalog(cx.workspace);
+        let catalog = match &asked {
+            In::Sql(_) => self.catalog(cx.workspace),
+            In::Request(_) => self.catalog_of(cx.workspace, &context),
+        };
         let (parsed, known) = (context.clone(), catalog.clone());
         // Reading and planning a large one takes a while.
         let sql = tokio::task::spawn_blocking(move || match asked {
@@ -321,6 +337,13 @@ impl App {
     }
 }
 
+/// A version of a dataset, as contexts see it.
+fn entry(id: DatasetId, name: String, ready: &Ready) -> Entry {
+    let columns = ready.columns.iter();
+    let columns = columns.map(|c| weir_engine::Column::new(c.name.as_str(), c.data_type.as_str()));
+    Entry { id: id.to_string(), name, version: ready.version, columns: columns.collect() }
+}
+
 /// What is wrong with a context, as a problem with all places.
 pub(crate) fn invalid(findings: &[Finding]) -> Problem {
     let first = findings.iter().find(|f| f.is_error()).or(findings.first());
@@ -373,7 +396,7 @@ fn versioned(
 fn saved(parsed: &format::Context, text: String, version: String, catalog: &Catalog) -> Saved {
     let found = parsed.datasets.iter().filter_map(|d| catalog.find(&d.dataset_id)?.id.parse().ok());
     let mut seen = HashSet::new();
-    let sha256 = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    let sha256 = hex(&Sha256::digest(text.as_bytes()));
     Saved {
         name: parsed.name.clone(),
         version,

@@ -16,6 +16,7 @@ pub mod queries;
 pub mod questions;
 mod results;
 mod saved;
+mod turns;
 pub mod uploads;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -115,6 +116,8 @@ pub struct Config {
     pub prompt_bytes: usize,
     /// Memory for what language models answered, in bytes. 16 MiB.
     pub model_cache_bytes: u64,
+    /// How long they are kept there. A week.
+    pub model_cache_ttl: Duration,
 }
 
 impl Default for Config {
@@ -134,6 +137,7 @@ impl Default for Config {
             concurrent_questions: 4,
             prompt_bytes: 48 << 10,
             model_cache_bytes: 16 << 20,
+            model_cache_ttl: Duration::from_secs(7 * 24 * 60 * 60),
         }
     }
 }
@@ -150,9 +154,9 @@ struct Inner {
     config: Config,
     metrics: Metrics,
     results: results::Results,
-    turns: queries::Turns,
+    turns: turns::Turns,
     fetcher: Fetcher,
-    imports: queries::Turns,
+    imports: turns::Turns,
     questions: questions::Parts,
     contexts: contexts::Active,
 }
@@ -172,7 +176,7 @@ impl App {
         let metrics = Metrics::register(registry)?;
         let results = results::Results::new(
             config.cache_bytes,
-            adapters.shared,
+            adapters.shared.clone(),
             Arc::clone(&adapters.blobs),
             config.kept_bytes,
             results::Metrics::register(registry)?,
@@ -185,14 +189,10 @@ impl App {
             engine: adapters.engine,
             directory: adapters.directory,
             results,
-            turns: queries::Turns::new(config.concurrent_queries),
+            turns: turns::Turns::new(config.concurrent_queries),
             fetcher: adapters.fetcher,
-            imports: queries::Turns::new(config.concurrent_imports),
-            questions: questions::Parts {
-                models: adapters.models,
-                answers: questions::cache::Answers::in_memory(config.model_cache_bytes),
-                turns: queries::Turns::new(config.concurrent_questions),
-            },
+            imports: turns::Turns::new(config.concurrent_imports),
+            questions: questions::Parts::new(adapters.models, adapters.shared, &config),
             contexts: contexts::active(),
             config,
             metrics,

@@ -5,13 +5,11 @@
 //! the receipt: where the answer is still the same, it is the first one's run that was answered.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 use weir_engine::{
     Answer, Column, ENGINE,
@@ -24,7 +22,7 @@ use weir_events::{
 use weir_infra::http::{Code, Problem};
 
 pub use super::results::Kept;
-use super::{App, problem::sql_problem, results};
+use super::{App, problem::sql_problem, results, turns::Busy, uploads::hex};
 use crate::{
     directory::Named,
     domain::{Ctx, validate},
@@ -56,6 +54,12 @@ pub enum Failure {
     Busy,
     /// A dataset's file is still being read.
     NotReady(String),
+}
+
+impl From<Busy> for Failure {
+    fn from(Busy: Busy) -> Self {
+        Self::Busy
+    }
 }
 
 impl From<SqlError> for Failure {
@@ -357,38 +361,6 @@ impl App {
     }
 }
 
-/// How many queries of each workspace run at once.
-#[derive(Debug)]
-pub(super) struct Turns {
-    each: usize,
-    of: Mutex<HashMap<WorkspaceId, Arc<Semaphore>>>,
-}
-
-impl Turns {
-    pub(super) fn new(each: usize) -> Self {
-        Self { each: each.max(1), of: Mutex::default() }
-    }
-
-    pub(super) async fn take(
-        &self,
-        workspace: WorkspaceId,
-        wait: Duration,
-    ) -> Result<OwnedSemaphorePermit, Failure> {
-        let semaphore = {
-            let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-            // A workspace that nobody asks in at the moment needs no semaphore.
-            if of.len() > 1_000 {
-                of.retain(|_, s| Arc::strong_count(s) > 1);
-            }
-            of.entry(workspace).or_insert_with(|| Arc::new(Semaphore::new(self.each))).clone()
-        };
-        match tokio::time::timeout(wait, semaphore.acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(Failure::Busy),
-        }
-    }
-}
-
 /// A run in the making; dropped before it is closed, it was cancelled.
 struct Receipt {
     app: App,
@@ -491,7 +463,7 @@ impl Receipt {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        Some(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+        Some(hex(&hash.finalize()))
     }
 
     /// The run that an earlier try of the same request was, where it was answered the same.

@@ -15,7 +15,7 @@ use weir_infra::{
     http::{Code, Place, Problem},
 };
 
-use super::{App, Done, Error};
+use super::{App, Done, Error, queries::Failure};
 use crate::domain::{
     Command, Ctx,
     dataset::{self, Datasets, Received, Replaced},
@@ -85,7 +85,7 @@ impl Incoming {
             blobs: self.blobs.clone(),
             key: self.key.clone(),
             bytes: self.bytes,
-            sha256: hash.iter().map(|b| format!("{b:02x}")).collect(),
+            sha256: hex(&hash),
             kept: false,
         };
         writer.finish().await.map_err(unavailable)?;
@@ -213,8 +213,8 @@ impl App {
         file: &Upload,
         options: &dataset_events::ReadOptions,
     ) -> Result<(), Problem> {
-        let _turn =
-            self.0.turns.take(workspace, self.config().query_wait).await.map_err(|e| e.problem("types"))?;
+        let turn = self.0.turns.take(workspace, self.config().query_wait).await;
+        let _turn = turn.map_err(|busy| Failure::from(busy).problem("types"))?;
         let options = read_options(options);
         let misfits = self.engine().try_types(&file.blob, &options).await.map_err(|error| match error {
             IngestError::Rejected(rejection) => Problem::new(Code::DatasetRejected, rejection.detail.clone())
@@ -249,6 +249,11 @@ impl App {
             })
         }))
     }
+}
+
+/// Bytes in hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// How to read a file, for the engine.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use weir_events::{
     ContextId, DatasetId, Event, Position, QueryId, Recorded, RunId, UserId, VisualizationId, WorkspaceId,
     context,
-    dataset::{self, Column, Diff, ReadOptions, Rejected},
+    dataset::{self, Column, Diff, ReadOptions, Rejected, Sheet},
     member::{self, Role},
     name, query, visualization, workspace,
 };
@@ -90,6 +90,8 @@ pub struct Ready {
     pub columns: Vec<Column>,
     /// What the file turned out to be.
     pub format: String,
+    /// All sheets of a workbook.
+    pub sheets: Vec<Sheet>,
     /// The key under which lies what its columns hold, where that was looked at.
     pub profile: Option<String>,
     /// What is different from the version before, where there was one.
@@ -138,6 +140,7 @@ impl Dataset {
             rows: e.rows,
             columns: e.columns.clone(),
             format: e.format.clone(),
+            sheets: e.sheets.clone(),
             profile: e.profile.clone(),
             diff: e.diff.clone(),
         });

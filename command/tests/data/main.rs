@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
 
 mod caches;
+mod columns;
 mod contexts;
 mod imports;
 mod isolation;

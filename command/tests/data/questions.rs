@@ -299,6 +299,10 @@ async fn rows_are_told_only_where_the_workspace_shares_them() {
         ask(&ada, &format!("{QUESTION} {}", at.last)).await.ok();
         let said = fake.heard().pop().unwrap().said();
         assert_eq!(said.contains("secretville"), told, "{said}");
+        // What the profile counted is no value of a row; what it found least and greatest is.
+        assert!(said.contains(r#"{"name":"carrier","type":"text","distinct":2"#), "{said}");
+        assert_eq!(said.contains(r#""range":["1.5","5.5"]"#), told, "{said}");
+        assert_eq!(said.contains(r#""values":["secretville","secretburg"]"#), told, "{said}");
     }
 }
 

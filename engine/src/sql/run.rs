@@ -79,7 +79,7 @@ pub(super) async fn check(
     Ok(crate::column::of(&plain_schema(&physical.schema())))
 }
 
-/// The plan of a statement, and the session that it was made in.
+/// The plan of a statement, and what it was made with.
 async fn planned(
     sessions: &Sessions,
     statement: &Statement,

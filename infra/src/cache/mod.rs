@@ -20,7 +20,6 @@ mod tests;
 
 use std::{
     fmt,
-    marker::PhantomData,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -28,7 +27,6 @@ use std::{
 use bytes::Bytes;
 use prometheus::Registry;
 use redis::{Cmd, FromRedisValue, cmd};
-use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Semaphore;
 
 pub use inspect::{Found, InspectError, flush, inspect};
@@ -54,8 +52,6 @@ crate::metrics! {
 pub enum Namespace {
     /// Answers of queries.
     Results,
-    /// Definitions of contexts.
-    Contexts,
     /// Answers of language models.
     Llm,
 }
@@ -65,7 +61,6 @@ impl Namespace {
     pub fn name(self) -> &'static str {
         match self {
             Self::Results => "results",
-            Self::Contexts => "contexts",
             Self::Llm => "llm",
         }
     }
@@ -76,8 +71,6 @@ impl Namespace {
 pub struct Ttls {
     /// Answers of queries. An hour.
     pub results: Duration,
-    /// Definitions of contexts. A day.
-    pub contexts: Duration,
     /// Answers of language models. A week.
     pub llm: Duration,
 }
@@ -86,7 +79,6 @@ impl Ttls {
     fn of(&self, namespace: Namespace) -> Duration {
         match namespace {
             Namespace::Results => self.results,
-            Namespace::Contexts => self.contexts,
             Namespace::Llm => self.llm,
         }
     }
@@ -115,7 +107,7 @@ impl Default for Options {
             connect: Duration::from_millis(500),
             wait: Duration::from_millis(50),
             value_bytes: 1 << 20,
-            ttls: Ttls { results: HOUR, contexts: HOUR * 24, llm: HOUR * 24 * 7 },
+            ttls: Ttls { results: HOUR, llm: HOUR * 24 * 7 },
         }
     }
 }
@@ -245,11 +237,6 @@ impl Shared {
             fits && !inner.options.ttls.of(namespace).is_zero()
         })
     }
-
-    /// Values of one type, kept as JSON.
-    pub fn json<T>(&self, namespace: Namespace) -> Json<T> {
-        Json { shared: self.clone(), namespace, of: PhantomData }
-    }
 }
 
 impl Inner {
@@ -317,27 +304,5 @@ impl Inner {
     fn count(&self, namespace: Namespace, outcome: Outcome, started: Instant) {
         let labels = [namespace.name(), outcome.name()];
         self.metrics.seconds.with_label_values(&labels).observe(started.elapsed().as_secs_f64());
-    }
-}
-
-/// Values of one type in the shared cache, kept as JSON.
-#[derive(Debug, Clone)]
-pub struct Json<T> {
-    shared: Shared,
-    namespace: Namespace,
-    of: PhantomData<fn() -> T>,
-}
-
-impl<T: Serialize + DeserializeOwned> Json<T> {
-    /// The value under a key; one of another shape is a miss.
-    pub async fn get(&self, key: &Key) -> Option<T> {
-        serde_json::from_slice(&self.shared.get(self.namespace, key).await?).ok()
-    }
-
-    /// Puts a value there; one that has no JSON form is dropped.
-    pub async fn put(&self, key: &Key, value: &T) {
-        if let Ok(json) = serde_json::to_vec(value) {
-            self.shared.put(self.namespace, key, json).await;
-        }
     }
 }

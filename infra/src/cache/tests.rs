@@ -74,16 +74,11 @@ async fn what_is_put_can_be_got_until_its_time_is_over() {
     cache.put(2, b"").await;
     assert_eq!(cache.get(1).await.as_deref(), Some(&b"one"[..]));
     assert_eq!(cache.get(2).await.as_deref(), Some(&b""[..]), "nothing is a value too");
-    assert_eq!(cache.shared.get(Namespace::Contexts, &key(1)).await, None, "another kind");
     let name = format!("a:b:results:{}", key(1));
     assert!(redis.keys().await.contains(&name.clone().into_bytes()));
     let left: u64 = ::redis::from_redis_value(redis.tell(&[b"PTTL", name.as_bytes()]).await).unwrap();
     assert!((1..=3_600_000).contains(&left), "{left}");
 
-    let answers = cache.shared.json::<Vec<u32>>(Namespace::Contexts);
-    answers.put(&key(1), &vec![1, 2]).await;
-    assert_eq!(answers.get(&key(1)).await, Some(vec![1, 2]));
-    assert_eq!(cache.shared.json::<String>(Namespace::Contexts).get(&key(1)).await, None, "another shape");
     cache.shared.put(Namespace::Llm, &key(1), b"x".to_vec()).await;
     assert_eq!(cache.shared.get(Namespace::Llm, &key(1)).await, None, "none of that kind are shared");
 }

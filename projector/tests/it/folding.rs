@@ -231,6 +231,21 @@ async fn a_query_is_saved_renamed_and_given_up() {
     assert_eq!(titles, wanted);
 }
 
+/// What was saved could not be read, so that the new name finds no query: the run after it is the first event.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_begins_with_the_first_event_that_makes_one() {
+    let mut story = Story::new();
+    let q = || Subject::query(workspace(1), pattern(1));
+    story.tell(q(), query::Renamed { name: "nothing yet".to_owned() }).await;
+    story.tell(q(), executed(1, &[], 1.0, None)).await;
+    for batch in [1, 2] {
+        let database = database().await;
+        project(&story.shared(), database.pool(), quick(batch)).await;
+        let got = row(database.pool(), "SELECT first_position, position, name FROM queries").await;
+        assert_eq!(got, json!({ "first_position": 2, "position": 2, "name": null }), "batches of {batch}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_stand_with_their_runs_and_in_the_activity() {
     let mut story = Story::new();

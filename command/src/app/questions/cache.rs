@@ -1,100 +1,84 @@
-//! Answers of models, for a week: the same model that is told the same things is not asked again.
+//! Answers of models: the same model that is told the same things is not asked again.
 //!
-//! What is kept is what came of a question, not every word that was said: SQL that fitted. A tier that
-//! processes share can stand behind [`Tier`].
+//! What is kept is what came of a question, not every word that was said: SQL that fitted. It is kept in the
+//! memory of the process, and in what processes share. A tier that fails has nothing: slower, never wrong.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
 use weir_events::WorkspaceId;
-use weir_infra::llm::Message;
+use weir_infra::{
+    cache::{Key, Namespace, Shared},
+    llm::Message,
+};
 
 use super::models::Chosen;
 
-/// How long an answer is kept.
-pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What an answer takes besides its bytes, about.
 const OVERHEAD: usize = 200;
 
-/// What an answer depends on, as SHA-256.
-pub type Key = [u8; 32];
-
-/// Where answers are kept. One that fails has nothing and keeps nothing: slower, never wrong.
-#[async_trait]
-pub trait Tier: Send + Sync {
-    /// What is kept under a key.
-    async fn get(&self, key: &Key) -> Option<Bytes>;
-    /// Keeps something for [`KEPT`], or less where there is no room.
-    async fn put(&self, key: Key, value: Bytes);
-}
-
-/// The memory of this process.
-struct Memory(moka::future::Cache<Key, Bytes>);
-
-#[async_trait]
-impl Tier for Memory {
-    async fn get(&self, key: &Key) -> Option<Bytes> {
-        self.0.get(key).await
-    }
-
-    async fn put(&self, key: Key, value: Bytes) {
-        self.0.insert(key, value).await;
-    }
-}
-
 /// The answers of models. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Answers(Arc<dyn Tier>);
+pub(super) struct Answers {
+    memory: moka::future::Cache<Key, Bytes>,
+    shared: Shared,
+}
 
 impl Answers {
-    /// In memory, at most so many bytes.
-    pub(crate) fn in_memory(bytes: u64) -> Self {
+    /// In memory at most so many bytes, each for so long; and in what processes share, for as long as is said
+    /// there.
+    pub(super) fn new(bytes: u64, kept: Duration, shared: Shared) -> Self {
         let weight =
             |_: &Key, value: &Bytes| u32::try_from(value.len().saturating_add(OVERHEAD)).unwrap_or(u32::MAX);
-        Self(Arc::new(Memory(
-            moka::future::Cache::builder().max_capacity(bytes).weigher(weight).time_to_live(KEPT).build(),
-        )))
+        let memory = moka::future::Cache::builder().max_capacity(bytes).weigher(weight).time_to_live(kept);
+        Self { memory: memory.build(), shared }
     }
 
-    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
-        serde_json::from_slice(&self.0.get(key).await?).ok()
+    /// What came of it before. What has another shape by now is none.
+    pub(super) async fn get<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
+        if let Some(kept) = self.memory.get(key).await {
+            return serde_json::from_slice(&kept).ok();
+        }
+        let shared = self.shared.get(Namespace::Llm, key).await?;
+        let value = serde_json::from_slice(&shared).ok()?;
+        self.memory.insert(*key, shared).await;
+        Some(value)
     }
 
-    pub(crate) async fn put<T: Serialize>(&self, key: Key, value: &T) {
+    /// Keeps what came of it.
+    pub(super) async fn put<T: Serialize>(&self, key: Key, value: &T) {
         if let Ok(bytes) = serde_json::to_vec(value) {
-            self.0.put(key, bytes.into()).await;
+            self.memory.insert(key, bytes.clone().into()).await;
+            self.shared.put(Namespace::Llm, &key, bytes).await;
         }
     }
 }
 
 /// The key of an answer: the workspace, whose key pays where it is not the installation's, the model and
 /// everything that it is told.
-pub(crate) fn key(workspace: WorkspaceId, chosen: &Chosen, messages: &[Message]) -> Key {
-    let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_be_bytes());
-        hash.update(bytes);
-    };
-    part(workspace.0.as_bytes());
-    part(chosen.own.map(|user| *user.0.as_bytes()).as_ref().map_or(&[], |bytes| &bytes[..]));
-    part(chosen.model.dialect().as_str().as_bytes());
-    part(chosen.model.address().as_bytes());
-    part(chosen.model.name().as_bytes());
-    for message in messages {
-        part(message.role.as_str().as_bytes());
-        part(message.text.as_bytes());
-    }
-    hash.finalize().into()
+pub(super) fn key(workspace: WorkspaceId, chosen: &Chosen, messages: &[Message]) -> Key {
+    let begun = Key::of(workspace)
+        .part(chosen.own.map(|user| *user.0.as_bytes()).as_ref().map_or(&[], |bytes| &bytes[..]))
+        .part(chosen.model.dialect().as_str().as_bytes())
+        .part(chosen.model.address().as_bytes())
+        .part(chosen.model.name().as_bytes());
+    let told = messages.iter().fold(begun, |content, message| {
+        content.part(message.role.as_str().as_bytes()).part(message.text.as_bytes())
+    });
+    told.key()
 }
 
 #[cfg(test)]
 mod tests {
+    use prometheus::Registry;
     use uuid::Uuid;
     use weir_events::UserId;
-    use weir_infra::llm::{Client, Config, Dialect, Model, Role};
+    use weir_infra::{
+        cache::Options,
+        llm::{Client, Config, Dialect, Model, Role},
+        testing::Redis,
+    };
 
     use super::*;
 
@@ -109,7 +93,7 @@ mod tests {
                     base_url: url.to_owned(),
                     key: None,
                     model: model.to_owned(),
-                    timeout: KEPT,
+                    timeout: Duration::from_secs(1),
                 },
             )
             .unwrap(),
@@ -137,11 +121,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_too_much_is_not_kept() {
-        let answers = Answers::in_memory(1_000);
-        answers.put([1; 32], &"small").await;
-        assert_eq!(answers.get::<String>(&[1; 32]).await.as_deref(), Some("small"));
-        answers.put([2; 32], &"x".repeat(2_000)).await;
-        assert_eq!(answers.get::<String>(&[3; 32]).await, None);
+    async fn what_is_too_much_or_too_old_is_not_kept() {
+        let [one, two, three] = [1_u128, 2, 3].map(|id| Key::of(WorkspaceId(Uuid::from_u128(id))).key());
+        let answers = Answers::new(1_000, Duration::from_secs(60), Shared::off());
+        answers.put(one, &"small").await;
+        assert_eq!(answers.get::<String>(&one).await.as_deref(), Some("small"));
+        answers.put(two, &"x".repeat(2_000)).await;
+        answers.memory.run_pending_tasks().await;
+        assert_eq!(answers.get::<String>(&two).await, None);
+        assert_eq!(answers.get::<String>(&three).await, None);
+        assert_eq!(answers.get::<u64>(&one).await, None, "another shape");
+
+        let none = Answers::new(1_000, Duration::ZERO, Shared::off());
+        none.put(one, &"small").await;
+        assert_eq!(none.get::<String>(&one).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_one_process_was_answered_the_others_know() {
+        let Some(redis) = Redis::start().await else { return };
+        let process = async || {
+            let patient = Options { wait: Duration::from_secs(30), ..Options::default() };
+            let shared = Shared::open(redis.url(), patient, &Registry::new()).unwrap();
+            assert!(shared.connected().await);
+            Answers::new(1_000, Duration::from_secs(60), shared)
+        };
+        let (ours, theirs) = (process().await, process().await);
+        let key = Key::of(WorkspaceId(Uuid::from_u128(1))).key();
+        ours.put(key, &"said").await;
+        assert_eq!(theirs.get::<String>(&key).await.as_deref(), Some("said"));
+        drop(redis);
+        assert_eq!(theirs.get::<String>(&key).await.as_deref(), Some("said"), "from memory by now");
+        let lost = Key::of(WorkspaceId(Uuid::from_u128(2))).key();
+        theirs.put(lost, &"kept all the same").await;
+        assert_eq!(theirs.get::<String>(&lost).await.as_deref(), Some("kept all the same"));
     }
 }

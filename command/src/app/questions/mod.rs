@@ -10,7 +10,7 @@
 //! imitate. What the model writes is trusted no more than what anyone else types: it is parsed, can only
 //! name the workspace's own datasets, and is planned before it is run.
 
-pub mod cache;
+mod cache;
 mod charts;
 mod facts;
 pub mod models;
@@ -23,11 +23,15 @@ mod rounds;
 use std::{fmt, time::Instant};
 
 use weir_events::{UserId, WorkspaceId};
-use weir_infra::http::{Code, Problem};
+use weir_infra::{
+    cache::Shared,
+    http::{Code, Problem},
+};
 
 use super::{
-    App,
-    queries::{FailedRun, Origin, Run, Turns},
+    App, Config,
+    queries::{FailedRun, Origin, Run},
+    turns::Turns,
 };
 use crate::domain::Ctx;
 
@@ -43,9 +47,21 @@ pub const ROUNDS: u32 = 3;
 
 /// What asking needs besides queries.
 pub(super) struct Parts {
-    pub(super) models: Models,
-    pub(super) answers: cache::Answers,
-    pub(super) turns: Turns,
+    models: Models,
+    answers: cache::Answers,
+    profiles: facts::Profiles,
+    turns: Turns,
+}
+
+impl Parts {
+    pub(super) fn new(models: Models, shared: Shared, config: &Config) -> Self {
+        Self {
+            models,
+            answers: cache::Answers::new(config.model_cache_bytes, config.model_cache_ttl, shared),
+            profiles: facts::profiles(),
+            turns: Turns::new(config.concurrent_questions),
+        }
+    }
 }
 
 /// A question, checked.

@@ -89,6 +89,10 @@ struct Column<'a> {
     missing: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     distinct: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unique: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<[String; 2]>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     values: Vec<String>,
 }
@@ -188,12 +192,16 @@ fn column<'a>(
     known: Option<&super::facts::OfColumn>,
     shared: bool,
 ) -> Column<'a> {
-    let values = known.filter(|_| shared).into_iter().flat_map(|k| &k.values);
+    let of_rows = known.filter(|_| shared);
+    let values = of_rows.into_iter().flat_map(|k| &k.values);
+    let range = of_rows.and_then(|k| k.range.as_ref());
     Column {
         name: &column.name,
         data_type: &column.data_type,
         missing: known.and_then(|k| k.missing),
         distinct: known.and_then(|k| k.distinct),
+        unique: known.is_some_and(|k| k.unique),
+        range: range.map(|range| range.each_ref().map(|value| cut_chars(value, VALUE))),
         values: values.take(VALUES).map(|v| cut_chars(v, VALUE)).collect(),
     }
 }

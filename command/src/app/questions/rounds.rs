@@ -185,7 +185,7 @@ impl App {
         let rows = if rows_shared { self.first_rows(workspace, &datasets).await } else { HashMap::new() };
         let material = Material {
             question: question.to_string(),
-            facts: facts::of(&datasets, self.told_by_contexts(workspace).await?),
+            facts: self.facts(&datasets, self.told_by_contexts(workspace).await?).await,
             approved: self.directory().approved(workspace, APPROVED),
             datasets,
             others,

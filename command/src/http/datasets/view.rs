@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use weir_events::{
     DatasetId, Position,
-    dataset::{self, Column},
+    dataset::{self, Column, Sheet},
 };
 
 use crate::directory::{Dataset, Status};
@@ -26,6 +26,26 @@ pub(super) struct ColumnView {
     nullable: bool,
     /// How many cells each marker took as missing, by marker.
     missing: BTreeMap<String, u64>,
+    /// How many values did not fit the type that was asked for, and are missing.
+    unfit: u64,
+}
+
+/// A sheet of a workbook.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UploadedSheet)]
+pub(super) struct SheetView {
+    /// Its name, for the option `sheet`.
+    name: String,
+    /// Its rows, as far as the workbook says; those of the sheet that was read were counted.
+    rows: u64,
+    /// Its columns, likewise.
+    columns: u64,
+}
+
+impl From<&Sheet> for SheetView {
+    fn from(s: &Sheet) -> Self {
+        Self { name: s.name.clone(), rows: s.rows, columns: s.columns }
+    }
 }
 
 /// A dataset that was just made, as reads show it.
@@ -52,6 +72,8 @@ pub(super) struct DatasetView {
     rows: Option<u64>,
     /// The columns, in order.
     columns: Vec<ColumnView>,
+    /// All sheets of a workbook; empty for other files.
+    sheets: Vec<SheetView>,
     /// The file's name, where it was given.
     file_name: Option<String>,
     /// When it was uploaded.
@@ -75,6 +97,7 @@ impl From<&Column> for ColumnView {
             data_type: c.data_type.clone(),
             nullable: c.nullable,
             missing: c.missing.clone(),
+            unfit: c.unfit,
         }
     }
 }
@@ -94,6 +117,7 @@ impl From<&Dataset> for DatasetView {
             table_bytes: ready.map(|r| r.table_bytes),
             rows: ready.map(|r| r.rows),
             columns: columns.collect(),
+            sheets: ready.into_iter().flat_map(|r| &r.sheets).map(SheetView::from).collect(),
             file_name: d.upload.file_name.clone(),
             created_at: d.created_at,
             created_by: d.created_by.map(|u| u.0),
@@ -126,6 +150,8 @@ pub(super) struct VersionView {
     rows: Option<u64>,
     /// The columns, in order; empty until the file was read.
     columns: Vec<ColumnView>,
+    /// All sheets of a workbook; empty for other files.
+    sheets: Vec<SheetView>,
     /// What is different from the version before; null until the file was read.
     diff: Option<DiffView>,
     /// Where the event log has it.
@@ -188,6 +214,7 @@ impl VersionView {
             table_bytes: Some(ready.table_bytes),
             rows: Some(ready.rows),
             columns: ready.columns.iter().map(ColumnView::from).collect(),
+            sheets: ready.sheets.iter().map(SheetView::from).collect(),
             diff: ready.diff.as_ref().map(DiffView::from),
             position: dataset.position.0,
         })
@@ -204,6 +231,7 @@ impl VersionView {
             table_bytes: None,
             rows: None,
             columns: Vec::new(),
+            sheets: Vec::new(),
             diff: None,
             position: position.0,
         }

@@ -69,6 +69,7 @@ struct Table {
     bytes: i64,
     rows: i64,
     columns: String,
+    sheets: Option<String>,
     at: DateTime<Utc>,
 }
 
@@ -81,6 +82,7 @@ impl Table {
             bytes: int(read.table_bytes),
             rows: int(read.rows),
             columns: json(&read.columns),
+            sheets: (!read.sheets.is_empty()).then(|| json(&read.sheets)),
             at,
         }
     }
@@ -153,7 +155,7 @@ impl Row {
 
 impl Projection for Datasets {
     const NAME: &'static str = "datasets";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
@@ -197,6 +199,7 @@ async fn write_rows(tx: &Tx<'_>, rows: HashMap<(Uuid, Uuid), Row>) -> Result<(),
     let table_bytes = column(&rows, |r| r.table.as_ref().map(|t| t.bytes));
     let table_rows = column(&rows, |r| r.table.as_ref().map(|t| t.rows));
     let columns = column(&rows, |r| r.table.as_ref().map(|t| t.columns.as_str()));
+    let sheets = column(&rows, |r| r.table.as_ref().and_then(|t| t.sheets.as_deref()));
     let ingested = column(&rows, |r| r.table.as_ref().map(|t| t.at));
     let rejected = column(&rows, |r| r.rejected_version);
     let reasons = column(&rows, |r| r.reason.as_deref());
@@ -234,6 +237,7 @@ async fn write_rows(tx: &Tx<'_>, rows: HashMap<(Uuid, Uuid), Row>) -> Result<(),
         &updated,
         &positions,
         &used,
+        &sheets,
     ];
     execute(tx, include_str!("write.sql"), params).await
 }

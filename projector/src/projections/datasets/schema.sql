@@ -19,6 +19,8 @@ CREATE TABLE datasets (
     table_bytes      bigint,
     rows             bigint,
     columns          jsonb,
+    -- [{name, rows, columns}] of a workbook; null for other files.
+    sheets           jsonb,
     ingested_at      timestamptz,
     -- How the file was, or is to be, read.
     options          jsonb       NOT NULL,
@@ -75,6 +77,7 @@ CREATE TABLE dataset_versions (
     table_bytes  bigint,
     rows         bigint,
     columns      jsonb,
+    sheets       jsonb,
     ingested_at  timestamptz,
     -- {from, added, removed, retyped, rows} against the version before; null for the first.
     diff         jsonb,

@@ -84,6 +84,7 @@ pub(super) async fn write(tx: &Tx<'_>, rows: Delta) -> Result<(), tokio_postgres
     let table_bytes = column(&rows, |r| r.table.as_ref().map(|t| t.bytes));
     let table_rows = column(&rows, |r| r.table.as_ref().map(|t| t.rows));
     let columns = column(&rows, |r| r.table.as_ref().map(|t| t.columns.as_str()));
+    let sheets = column(&rows, |r| r.table.as_ref().and_then(|t| t.sheets.as_deref()));
     let ingested = column(&rows, |r| r.table.as_ref().map(|t| t.at));
     let diffs = column(&rows, |r| r.diff.as_deref());
     let restored = column(&rows, |r| r.restored_from);
@@ -106,6 +107,7 @@ pub(super) async fn write(tx: &Tx<'_>, rows: Delta) -> Result<(), tokio_postgres
         &diffs,
         &restored,
         &reasons,
+        &sheets,
     ];
     execute(tx, include_str!("write_versions.sql"), params).await
 }

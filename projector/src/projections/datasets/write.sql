@@ -3,12 +3,12 @@ USING unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::bigint[],
     $9::text[], $10::text[], $11::integer[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[],
     $17::timestamptz[], $18::integer[], $19::text[], $20::boolean[], $21::timestamptz[], $22::timestamptz[],
-    $23::uuid[], $24::timestamptz[], $25::bigint[], $26::timestamptz[]
+    $23::uuid[], $24::timestamptz[], $25::bigint[], $26::timestamptz[], $27::text[]
 ) AS p (
     workspace_id, id, name, description, uploaded_version, file_name, upload_key, upload_bytes,
     sha256, options, version, format, table_key, table_bytes, rows, columns,
     ingested_at, rejected_version, reason, deletion, deleted_at, created_at,
-    created_by, updated_at, position, last_used_at
+    created_by, updated_at, position, last_used_at, sheets
 )
 ON d.workspace_id = p.workspace_id AND d.id = p.id
 WHEN MATCHED THEN UPDATE SET
@@ -26,6 +26,8 @@ WHEN MATCHED THEN UPDATE SET
     table_bytes      = coalesce(p.table_bytes, d.table_bytes),
     rows             = coalesce(p.rows, d.rows),
     columns          = coalesce(p.columns::jsonb, d.columns),
+    -- Those of the version that can be queried: a workbook may be followed by a file without any.
+    sheets           = CASE WHEN p.version IS NULL THEN d.sheets ELSE p.sheets::jsonb END,
     ingested_at      = coalesce(p.ingested_at, d.ingested_at),
     options          = coalesce(p.options::jsonb, d.options),
     reason           = CASE WHEN p.reason IS NULL THEN d.reason ELSE nullif(p.reason, '')::jsonb END,
@@ -41,12 +43,12 @@ WHEN NOT MATCHED AND p.created_at IS NOT NULL THEN
         workspace_id, id, name, description, uploaded_version, rejected_version, version,
         file_name, upload_key, upload_bytes, sha256,
         format, table_key, table_bytes, rows, columns, ingested_at, options, reason,
-        created_at, created_by, updated_at, last_used_at, deleted_at, position
+        created_at, created_by, updated_at, last_used_at, deleted_at, position, sheets
     )
     VALUES (
         p.workspace_id, p.id, p.name, nullif(p.description, ''), p.uploaded_version, p.rejected_version, p.version,
         p.file_name, p.upload_key, p.upload_bytes, p.sha256,
         p.format, p.table_key, p.table_bytes, p.rows, p.columns::jsonb, p.ingested_at, p.options::jsonb,
         nullif(p.reason, '')::jsonb,
-        p.created_at, p.created_by, p.updated_at, p.last_used_at, p.deleted_at, p.position
+        p.created_at, p.created_by, p.updated_at, p.last_used_at, p.deleted_at, p.position, p.sheets::jsonb
     )

@@ -34,6 +34,7 @@ struct Row {
     first_run_at: Option<DateTime<Utc>>,
     last_run_at: Option<DateTime<Utc>>,
     position: i64,
+    /// Of the event that the row begins with, if it is not there yet.
     first_position: i64,
 }
 
@@ -53,14 +54,16 @@ struct Saved {
 }
 
 impl Row {
-    fn pattern(&mut self, pattern: &str) {
+    /// An event that a row can begin with. Others find none where the one before them could not be read.
+    fn begin(&mut self, pattern: &str) {
         if self.pattern.is_none() {
             self.pattern = Some(pattern.to_owned());
+            self.first_position = self.position;
         }
     }
 
     fn ran(&mut self, at: DateTime<Utc>, pattern: &str, sql: &String) {
-        self.pattern(pattern);
+        self.begin(pattern);
         // Mostly the same text again, or one of the same length: the buffer is used again.
         self.last_sql.get_or_insert_default().clone_from(sql);
         self.runs += 1;
@@ -71,9 +74,6 @@ impl Row {
     fn fold(&mut self, event: &Recorded, happened: &query::Event) {
         let at = event.meta.time;
         self.position = position(event);
-        if self.first_position == 0 {
-            self.first_position = self.position;
-        }
         match happened {
             query::Event::Executed(e) => {
                 self.ran(at, &e.pattern, &e.sql);
@@ -84,7 +84,7 @@ impl Row {
                 self.failures += 1;
             }
             query::Event::Saved(e) => {
-                self.pattern(&e.pattern);
+                self.begin(&e.pattern);
                 self.renamed = None;
                 self.saved =
                     Change::To(Saved { name: e.name.clone(), sql: e.sql.clone(), at, by: person(event) });
@@ -108,7 +108,7 @@ impl Row {
 
 impl Projection for Queries {
     const NAME: &'static str = "queries";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 

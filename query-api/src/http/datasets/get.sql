@@ -1,6 +1,6 @@
 -- One dataset, also a deleted one, with how often it was read in the seven days that end with $3.
 SELECT d.id, d.name, d.description, d.status, d.version, d.uploaded_version, d.rejected_version, d.format,
-       d.upload_bytes, d.table_bytes, d.rows, d.columns, d.reason, d.file_name, d.created_at, d.created_by,
+       d.upload_bytes, d.table_bytes, d.rows, d.columns, d.sheets, d.reason, d.file_name, d.created_at, d.created_by,
        d.updated_at, d.last_used_at, d.deleted_at, d.position,
        u.queries AS queries_7d
 FROM datasets d

@@ -39,6 +39,8 @@ pub(crate) struct Dataset {
     pub(crate) rows: Option<i64>,
     /// The columns, in order; empty until it was read.
     pub(crate) columns: Vec<Column>,
+    /// All sheets of a workbook; `options` of its versions say which one was read. Empty for other files.
+    pub(crate) sheets: Vec<Sheet>,
     /// Why the newest upload could not be read, where it could not.
     pub(crate) rejection: Option<Rejection>,
     /// The name of the newest upload's file, where it was given.
@@ -88,6 +90,21 @@ pub(crate) struct Column {
     /// How many cells each marker took as missing, by marker.
     #[serde(default)]
     pub(crate) missing: BTreeMap<String, u64>,
+    /// How many values did not fit the type that was asked for, and are missing.
+    #[serde(default)]
+    pub(crate) unfit: u64,
+}
+
+/// A sheet of a workbook.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DatasetSheet)]
+pub(crate) struct Sheet {
+    /// Its name, for the option `sheet`.
+    pub(crate) name: String,
+    /// Its rows, as far as the workbook says; those of the sheet that was read were counted.
+    pub(crate) rows: u64,
+    /// Its columns, likewise.
+    pub(crate) columns: u64,
 }
 
 /// Why a file could not be read.
@@ -111,6 +128,7 @@ pub(crate) struct Rejection {
 impl Dataset {
     pub(crate) fn from_row(row: &Row) -> Decoded<Self> {
         let columns: Option<Json<Vec<Column>>> = row.try_get("columns")?;
+        let sheets: Option<Json<Vec<Sheet>>> = row.try_get("sheets")?;
         let rejection: Option<Json<Rejection>> = row.try_get("reason")?;
         Ok(Self {
             id: row.try_get("id")?,
@@ -123,6 +141,7 @@ impl Dataset {
             table_bytes: row.try_get("table_bytes")?,
             rows: row.try_get("rows")?,
             columns: columns.map(|c| c.0).unwrap_or_default(),
+            sheets: sheets.map(|s| s.0).unwrap_or_default(),
             rejection: rejection.map(|r| r.0),
             file_name: row.try_get("file_name")?,
             created_at: row.try_get("created_at")?,
@@ -164,6 +183,8 @@ pub(crate) struct Version {
     pub(crate) table_bytes: Option<i64>,
     /// Its columns, in order.
     pub(crate) columns: Vec<Column>,
+    /// All sheets of a workbook; empty for other files.
+    pub(crate) sheets: Vec<Sheet>,
     /// How the file was, or is to be, read.
     pub(crate) options: Value,
     /// When it became readable.

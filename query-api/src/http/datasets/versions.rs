@@ -50,6 +50,7 @@ pub(crate) async fn versions(mut read: Read, id: Path<Uuid>) -> Result<HttpRespo
 
 fn from_row(row: &Row) -> Decoded<Version> {
     let columns: Option<Json<_>> = row.try_get("columns")?;
+    let sheets: Option<Json<_>> = row.try_get("sheets")?;
     let rejection: Option<Json<_>> = row.try_get("reason")?;
     let diff: Option<Json<_>> = row.try_get("diff")?;
     let options: Json<_> = row.try_get("options")?;
@@ -66,6 +67,7 @@ fn from_row(row: &Row) -> Decoded<Version> {
         rows: row.try_get("rows")?,
         table_bytes: row.try_get("table_bytes")?,
         columns: columns.map(|c| c.0).unwrap_or_default(),
+        sheets: sheets.map(|s| s.0).unwrap_or_default(),
         options: options.0,
         ingested_at: row.try_get("ingested_at")?,
         diff: diff.map(|d| d.0),

@@ -1,6 +1,6 @@
 -- The versions of the dataset $5.
 SELECT v.version, v.uploaded_at, v.uploaded_by, v.file_name, v.upload_bytes, v.sha256, v.options, v.format,
-       v.table_bytes, v.rows, v.columns, v.ingested_at, v.diff, v.restored_from,
+       v.table_bytes, v.rows, v.columns, v.sheets, v.ingested_at, v.diff, v.restored_from,
        v.reason,
        CASE WHEN v.ingested_at IS NOT NULL THEN 'ready' WHEN v.reason IS NOT NULL THEN 'rejected' ELSE 'ingesting' END
            AS status,
