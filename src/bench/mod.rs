@@ -6,7 +6,11 @@
 
 pub(crate) mod append;
 pub(crate) mod cache;
+pub(crate) mod ingest;
 pub(crate) mod query;
+
+mod process;
+mod python;
 
 use std::fmt::Write as _;
 
@@ -17,6 +21,8 @@ use serde::Serialize;
 pub(crate) enum Bench {
     /// Commits into the event log, beside plain guarded publishes to the same server.
     Append(append::Args),
+    /// A CSV file to a table with its profile, beside DuckDB's plain copy of it into Parquet.
+    Ingest(ingest::Args),
     /// TPC-H queries over tables of Weir's, beside DuckDB over the same files.
     Query(query::Args),
     /// Results of queries in their tiers, beside answers from memory alone.
@@ -31,6 +37,7 @@ impl Bench {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Append(args) => append::run(args).await,
+            Self::Ingest(args) => ingest::run(args).await,
             Self::Query(args) => query::run(args).await,
             Self::Cache(args) => Box::pin(cache::run(args)).await,
         }
@@ -66,19 +73,21 @@ pub(crate) struct Case {
     pub(crate) ratio: Option<f64>,
     /// The unit of the ratio.
     pub(crate) ratio_unit: &'static str,
-    /// What the ratio should be, where there is a target.
+    /// What should be reached, where there is a target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) wanted: Option<Target>,
 }
 
-/// What a ratio should be.
+/// What should be reached.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Target {
-    /// This or more.
+    /// This ratio or more.
     AtLeast(f64),
-    /// This or less.
+    /// This ratio or less.
     AtMost(f64),
+    /// This number or more, whatever the ceiling.
+    Reach(f64),
 }
 
 impl Case {
@@ -96,10 +105,10 @@ impl Case {
     }
 
     fn met(&self) -> Option<bool> {
-        let ratio = self.ratio?;
-        self.wanted.map(|wanted| match wanted {
-            Target::AtLeast(limit) => ratio >= limit,
-            Target::AtMost(limit) => ratio <= limit,
+        Some(match self.wanted? {
+            Target::AtLeast(limit) => self.ratio? >= limit,
+            Target::AtMost(limit) => self.ratio? <= limit,
+            Target::Reach(number) => self.weir >= number,
         })
     }
 }
@@ -132,6 +141,7 @@ impl Report {
             let wanted = match case.wanted {
                 Some(Target::AtLeast(limit)) => format!(">= {limit}"),
                 Some(Target::AtMost(limit)) => format!("<= {limit}"),
+                Some(Target::Reach(number)) => format!("{number} {}", case.unit),
                 None => String::new(),
             };
             let met = match case.met() {
