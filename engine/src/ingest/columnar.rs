@@ -103,8 +103,8 @@ impl<'a> Columns<'a> {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let batch =
             RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options).map_err(failed)?;
-        self.table.write(&batch)?;
         self.rows += batch.num_rows() as u64;
+        self.table.write(batch)?;
         Ok(())
     }
 

@@ -1,9 +1,12 @@
 //! The table that every file ends in: one Parquet file.
 //!
 //! The only place that knows how tables are written. Every batch of every format goes through
-//! [`Table::write`], in order.
+//! [`Table::write`], in order. Profile and file are made on a thread of their own while the next batch
+//! is being read.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -25,12 +28,26 @@ const GROUP_BYTES: usize = 48 << 20;
 const PIECE_BYTES: usize = 16 << 20;
 /// Bytes of values in one row, which the writer cannot get in pieces.
 const ROW_BYTES: usize = 256 << 20;
+/// Batches that wait for the writer. Each has at most some tens of megabytes, and mostly far less.
+const WAITING: usize = 1;
 
 /// A table in the making. It appears when [`Table::finish`] succeeds, and never when it is dropped before.
 /// Where a job has no table to write, the rows are counted and that is all.
 pub(super) struct Table {
-    writer: Option<(ArrowWriter<Writer>, Profiler)>,
+    writing: Option<Writing>,
     rows: u64,
+}
+
+/// The thread that writes. It ends when there is nobody who could send it more.
+struct Writing {
+    batches: Option<SyncSender<RecordBatch>>,
+    thread: Option<JoinHandle<Result<Unfinished, Stop>>>,
+}
+
+/// A table that has all its rows, and does not appear yet.
+struct Unfinished {
+    writer: ArrowWriter<Writer>,
+    profiler: Profiler,
 }
 
 /// A table that was written.
@@ -54,30 +71,71 @@ pub fn table_properties() -> WriterProperties {
 
 impl Table {
     pub(super) fn create(job: &Job, schema: SchemaRef) -> Result<Self, Stop> {
-        let Some(path) = &job.table else { return Ok(Self { writer: None, rows: 0 }) };
+        let Some(path) = &job.table else { return Ok(Self { writing: None, rows: 0 }) };
         let writer = Writer::create(&job.source, path).map_err(failed)?;
         let profiler = Profiler::new(&schema);
         let writer = ArrowWriter::try_new(writer, schema, Some(table_properties())).map_err(failed)?;
-        Ok(Self { writer: Some((writer, profiler)), rows: 0 })
+        let (batches, coming) = sync_channel(WAITING);
+        let table = Unfinished { writer, profiler };
+        let thread = std::thread::Builder::new().name("weir-table".into());
+        let thread = thread.spawn(move || table.write_all(&coming)).map_err(failed)?;
+        Ok(Self { writing: Some(Writing { batches: Some(batches), thread: Some(thread) }), rows: 0 })
     }
 
-    /// Takes in the next rows.
-    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), Stop> {
+    /// Takes in the next rows. That they could not be written shows with the ones after them.
+    pub(super) fn write(&mut self, batch: RecordBatch) -> Result<(), Stop> {
         self.rows += batch.num_rows() as u64;
-        let Some((writer, profiler)) = &mut self.writer else { return Ok(()) };
-        profiler.add(batch);
-        write_pieces(writer, batch)
+        let Some(writing) = &mut self.writing else { return Ok(()) };
+        match writing.batches.as_ref().map(|batches| batches.send(batch)) {
+            Some(Ok(())) => Ok(()),
+            // It is gone, because it failed.
+            _ => writing.end().and_then(|_| Err(Stop::Failed("the table was written already".into()))),
+        }
     }
 
     /// Makes the table appear.
     pub(super) fn finish(self) -> Result<Written, Stop> {
-        let (bytes, profile) = match self.writer {
-            Some((writer, profiler)) => {
+        let (bytes, profile) = match self.writing {
+            Some(mut writing) => {
+                let Unfinished { writer, profiler } = writing.end()?;
                 (writer.into_inner().map_err(failed)?.finish().map_err(failed)?, profiler.finish())
             }
             None => (0, Profiler::new(&Schema::empty()).finish()),
         };
         Ok(Written { rows: self.rows, bytes, profile })
+    }
+}
+
+impl Writing {
+    /// Waits until all that was sent is written.
+    fn end(&mut self) -> Result<Unfinished, Stop> {
+        self.batches = None;
+        let Some(thread) = self.thread.take() else { return Err(Stop::Failed("nothing is written".into())) };
+        match thread.join() {
+            Ok(written) => written,
+            // What is behind it is the engine's fault, as it would be on the thread that reads.
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.batches = None;
+        if let Some(thread) = self.thread.take() {
+            // Nothing of it may be there any more when the job has ended.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Unfinished {
+    fn write_all(mut self, coming: &Receiver<RecordBatch>) -> Result<Self, Stop> {
+        while let Ok(batch) = coming.recv() {
+            self.profiler.add(&batch);
+            write_pieces(&mut self.writer, &batch)?;
+        }
+        Ok(self)
     }
 }
 

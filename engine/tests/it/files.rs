@@ -55,6 +55,52 @@ async fn every_row_counts_for_the_type() {
     assert_eq!(ingested.rows, 100_001);
 }
 
+/// The first rows promise what the others are. One that breaks the promise counts as if it had come first.
+#[tokio::test]
+async fn what_comes_late_counts_as_what_comes_first() {
+    let mut bench = Bench::new();
+    for (n, (usual, odd)) in [
+        ("7", "x"),
+        ("7", "007"),
+        ("7", "1.5"),
+        ("7", "NA"),
+        ("7", "99999999999999999999"),
+        ("1.5", "NaN"),
+        ("1.5", ""),
+        ("2013-01-31", "2013-01-31 05:00"),
+        ("2013-01-31 05:00", "2013-01-31 05:00:00.123456789"),
+        ("2013-01-31 05:00", "2013-01-31T05:00:00Z"),
+        ("true", "maybe"),
+        ("a", "\"NA\""),
+        ("a", "7"),
+        ("", "7"),
+        ("", "a"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // Whether NA is a text or missing here depends on the other column.
+        let usual = format!("{usual},NA\n").repeat(25_000);
+        let odd = format!("{odd},b\n");
+        let early = bench.load(&format!("early{n}"), format!("v,t\n{odd}{usual}")).await;
+        let late = bench.load(&format!("late{n}"), format!("v,t\n{usual}{odd}")).await;
+        assert_eq!(late.columns, early.columns, "{odd}");
+        assert_eq!((late.rows, &late.options), (early.rows, &early.options), "{odd}");
+        let both = ["early", "late"].map(|table| {
+            format!(
+                "SELECT CAST(v AS text) AS v, t, count(*) AS n FROM {table}{n} GROUP BY 1, 2 ORDER BY 1, 2"
+            )
+        });
+        assert_eq!(bench.rows(&both[0]).await, bench.rows(&both[1]).await, "{odd}");
+    }
+    // Without a header the first row is one like the others.
+    let usual = "1,x\n".repeat(25_000);
+    let early = bench.load("early", format!("2.5,x\n{usual}")).await;
+    let late = bench.load("late", format!("{usual}2.5,x\n")).await;
+    assert_eq!((types(&late), late.rows), ("column_1 float, column_2 text".to_owned(), 25_001));
+    assert_eq!(late.columns, early.columns);
+}
+
 #[tokio::test]
 async fn markers_are_missing_or_not() {
     let mut bench = Bench::new();
@@ -270,7 +316,8 @@ async fn progress_is_told_and_a_missing_file_is_no_rejection() {
         counter.store(p.rows, Ordering::Relaxed);
     };
     bench.engine.ingest("uploads/p", "tables/p.parquet", &ReadOptions::default(), progress).await.unwrap();
-    assert_eq!((seen.0.load(Ordering::Relaxed), seen.1.load(Ordering::Relaxed)), (50_000, 50_000));
+    // The types are guessed from the first rows and hold for all.
+    assert_eq!((seen.0.load(Ordering::Relaxed), seen.1.load(Ordering::Relaxed)), (20_000, 50_000));
 
     let missing =
         bench.engine.ingest("uploads/none", "tables/n.parquet", &ReadOptions::default(), |_| {}).await;

@@ -15,6 +15,8 @@ import duckdb
 
 job = json.load(sys.stdin)
 connection = duckdb.connect(config={"threads": job["threads"]})
+# It would go to standard output.
+connection.execute("SET enable_progress_bar = false")
 quoted = {key: job[key].replace("'", "''") for key in ("source", "target")}
 best = None
 for _ in range(job["rounds"]):

@@ -12,6 +12,8 @@ import duckdb
 
 job = json.load(sys.stdin)
 connection = duckdb.connect(config={"threads": job["threads"]})
+# It would go to standard output.
+connection.execute("SET enable_progress_bar = false")
 for name, path in job["tables"].items():
     quoted = path.replace("'", "''")
     connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{quoted}')")

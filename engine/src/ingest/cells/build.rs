@@ -10,8 +10,8 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit}
 
 use super::Type;
 use super::asked;
-use super::cell::{bool_value, date_value, float_value, int_value, moment, trim};
-use super::infer::{Markers, Plan, bare};
+use super::cell::{Moment, bool_value, date_value, float_value, int_value, moment, trim};
+use super::infer::{Markers, Plan, Profile, Promised, bare};
 use crate::ingest::text::Stop;
 use crate::ingest::types::Wanted;
 
@@ -76,6 +76,31 @@ impl Cells {
         .is_some()
     }
 
+    /// Takes in what a cell says already; false when that is of another type.
+    fn push_promised(&mut self, promised: Promised<'_>) -> bool {
+        match (self, promised) {
+            (_, Promised::Broken) => return false,
+            (cells, Promised::Missing) => cells.push_missing(),
+            (Self::Int(b), Promised::Int(v)) => b.append_value(v),
+            (Self::Float(b), Promised::Float(v)) => b.append_value(v),
+            (Self::Bool(b), Promised::Bool(v)) => b.append_value(v),
+            (Self::Date(b), Promised::Moment(m, false)) => b.append_value(m.days),
+            (Self::Micros { array, zoned }, Promised::Moment(m, has_time))
+                if !m.is_fine() && fits(m, has_time, *zoned) =>
+            {
+                array.append_value(m.micros());
+            }
+            (Self::Nanos { array, zoned }, Promised::Moment(m, has_time)) if fits(m, has_time, *zoned) => {
+                return m.nanos().map(|v| array.append_value(v)).is_some();
+            }
+            (Self::Text(b), Promised::Text(cell)) => {
+                return std::str::from_utf8(cell).map(|v| b.append_value(v)).is_ok();
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// Takes in a cell of a column whose type was asked for; false when it does not fit.
     pub(in crate::ingest) fn push_asked(&mut self, cell: &[u8]) -> bool {
         let cell = trim(cell);
@@ -102,6 +127,11 @@ impl Cells {
             Self::Text(b) => Arc::new(b.finish()),
         }
     }
+}
+
+/// Whether a moment belongs to a column of timestamps with or without zones; a date is one without.
+fn fits(moment: Moment, has_time: bool, zoned: bool) -> bool {
+    if zoned { has_time && moment.zone.is_some() } else { moment.zone.is_none() }
 }
 
 pub(in crate::ingest) fn arrow_type(data_type: Type) -> DataType {
@@ -175,6 +205,29 @@ impl<'a> Batcher<'a> {
         }
         self.rows += 1;
         Ok(())
+    }
+
+    /// Takes a row in while it is being looked at for the first time. False where a cell is not what the rows before
+    /// it promised: all cells were seen then, and what was gathered is of no use any more.
+    pub(in crate::ingest) fn push_promised<'f>(
+        &mut self,
+        fields: impl Iterator<Item = (&'f [u8], bool)>,
+        seen: &mut [Profile],
+    ) -> bool {
+        let mut kept = true;
+        let mut at = 0;
+        let columns = self.columns.iter_mut().zip(self.plans).zip(seen.iter_mut());
+        for ((cell, quoted), ((cells, plan), profile)) in fields.zip(columns) {
+            at += 1;
+            self.bytes += cell.len();
+            kept &= cells.push_promised(profile.see_promised(cell, quoted, self.markers, plan));
+        }
+        for (cells, profile) in self.columns[at..].iter_mut().zip(&mut seen[at..]) {
+            profile.see_empty(1, self.markers);
+            cells.push_missing();
+        }
+        self.rows += 1;
+        kept
     }
 
     pub(in crate::ingest) fn is_full(&self) -> bool {

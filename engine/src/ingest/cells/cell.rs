@@ -69,6 +69,15 @@ pub(in crate::ingest) fn trim(mut cell: &[u8]) -> &[u8] {
     cell
 }
 
+/// The kind that a moment is of.
+pub(in crate::ingest) fn moment_kind(moment: Moment, has_time: bool) -> Kind {
+    match (has_time, moment.zone) {
+        (false, _) => Kind::Date,
+        (true, Some(_)) => Kind::TimestampTz,
+        (true, None) => Kind::Timestamp,
+    }
+}
+
 /// The narrowest kind that a trimmed cell fits, and the moment where it is one.
 pub(in crate::ingest) fn classify(cell: &[u8]) -> (Kind, Option<Moment>) {
     let kind = match cell {
@@ -102,9 +111,7 @@ fn number_or_moment(cell: &[u8]) -> (Kind, Option<Moment>) {
             (kind, None)
         }
         Some(b'-' | b'/') if whole == 4 && !negative => match moment(cell) {
-            Some((m, false)) => (Kind::Date, Some(m)),
-            Some((m, true)) if m.zone.is_some() => (Kind::TimestampTz, Some(m)),
-            Some((m, true)) => (Kind::Timestamp, Some(m)),
+            Some((m, has_time)) => (moment_kind(m, has_time), Some(m)),
             None => (Kind::Text, None),
         },
         Some(b'.' | b'e' | b'E') if !padded && is_float(digits, whole) => {
@@ -155,6 +162,15 @@ pub(in crate::ingest) fn bool_value(cell: &[u8]) -> Option<bool> {
         Some(false)
     } else {
         None
+    }
+}
+
+/// An integer of the kind [`Kind::Int`]: none that is written in a way which a number would not keep.
+pub(in crate::ingest) fn plain_int(cell: &[u8]) -> Option<i64> {
+    match cell {
+        [b'0'] => Some(0),
+        [b'0', ..] | [b'-', b'0', ..] => None,
+        _ => int_value(cell),
     }
 }
 
@@ -352,6 +368,20 @@ mod tests {
         assert_eq!(int_value(b"-9223372036854775808"), Some(i64::MIN));
         let (m, _) = moment(b"2013-01-01T05:00:00.25+01:00").unwrap();
         assert_eq!(m.micros(), (15_706 * 86_400 + 4 * 3600) * 1_000_000 + 250_000);
+    }
+
+    #[test]
+    fn a_plain_integer_is_what_the_first_look_calls_one() {
+        for cell in ["0", "7", "-1", "-0", "00", "-01", "07", "", "-", "1.", "x", "9223372036854775807"] {
+            let is_int = classify(cell.as_bytes()).0 == Kind::Int;
+            assert_eq!(plain_int(cell.as_bytes()).is_some(), is_int, "{cell}");
+        }
+        for cell in
+            ["-9223372036854775808", "-9223372036854775809", "9223372036854775808", "000000000000000000001"]
+        {
+            let is_int = classify(cell.as_bytes()).0 == Kind::Int;
+            assert_eq!(plain_int(cell.as_bytes()).is_some(), is_int, "{cell}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Type;
-use super::cell::{Kind, Moment, classify, trim};
+use super::cell::{Kind, Moment, bool_value, classify, float_value, moment, moment_kind, plain_int, trim};
 use crate::ingest::types::add;
 use crate::ingest::{DEFAULT_MISSING, ReadOptions};
 
@@ -57,6 +57,19 @@ pub(in crate::ingest) fn bare(cell: &[u8], quoted: bool) -> &[u8] {
     if quoted { cell } else { trim(cell) }
 }
 
+/// What became of a cell in a column of which the type was promised.
+pub(super) enum Promised<'c> {
+    Missing,
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    /// And whether it has a time.
+    Moment(Moment, bool),
+    Text(&'c [u8]),
+    /// It is of another type.
+    Broken,
+}
+
 const FINE: u16 = 1 << 14;
 const FAR: u16 = 1 << 15;
 
@@ -86,6 +99,11 @@ impl Profile {
             self.blank[usize::from(quoted)] += 1;
             return;
         }
+        self.see_value(cell);
+    }
+
+    /// Takes in one more cell that is no marker and not empty.
+    fn see_value(&mut self, cell: &[u8]) {
         if self.kinds & Kind::Text.bit() != 0 {
             return;
         }
@@ -94,6 +112,66 @@ impl Profile {
         if let Some(m) = moment {
             self.see_moment(m);
         }
+    }
+
+    /// Takes in one more cell, in a column of which the first rows promised a type, and gives what to make of it.
+    /// The cell is told what it is and what it says at once.
+    pub(super) fn see_promised<'c>(
+        &mut self,
+        cell: &'c [u8],
+        quoted: bool,
+        markers: &Markers,
+        plan: &Plan,
+    ) -> Promised<'c> {
+        let content = bare(cell, quoted);
+        let text = plan.data_type == Type::Text;
+        if let Some(marker) = markers.find(content) {
+            self.counts[marker][usize::from(quoted)] += 1;
+            return if plan.counts[marker][usize::from(quoted)] {
+                Promised::Missing
+            } else {
+                Promised::Text(cell)
+            };
+        }
+        if content.is_empty() {
+            self.blank[usize::from(quoted)] += 1;
+            return if text { Promised::Text(cell) } else { Promised::Missing };
+        }
+        if text {
+            self.see_value(content);
+            return Promised::Text(cell);
+        }
+        let content = trim(content);
+        match plan.data_type {
+            Type::Int => {
+                if let Some(value) = plain_int(content) {
+                    self.kinds |= Kind::Int.bit();
+                    return Promised::Int(value);
+                }
+            }
+            Type::Date | Type::Timestamp { .. } => {
+                if let Some((moment, has_time)) = moment(content) {
+                    self.kinds |= moment_kind(moment, has_time).bit();
+                    self.see_moment(moment);
+                    return Promised::Moment(moment, has_time);
+                }
+            }
+            Type::Float => {
+                self.see_value(content);
+                if let Some(value) = float_value(content) {
+                    return Promised::Float(value);
+                }
+            }
+            Type::Bool => {
+                if let Some(value) = bool_value(content) {
+                    self.kinds |= Kind::Bool.bit();
+                    return Promised::Bool(value);
+                }
+            }
+            Type::Text => {}
+        }
+        self.see_value(content);
+        Promised::Broken
     }
 
     fn see_moment(&mut self, moment: Moment) {
@@ -179,6 +257,13 @@ pub(in crate::ingest) struct Plan {
     pub(in crate::ingest) missing: BTreeMap<String, u64>,
     /// Whether the type was asked for and is another than was found, so that a cell may not fit.
     pub(in crate::ingest) asked: bool,
+}
+
+impl Plan {
+    /// Whether cells become the same under both, however many of them are missing.
+    pub(in crate::ingest) fn makes_the_same(&self, other: &Self) -> bool {
+        self.data_type == other.data_type && self.counts == other.counts && self.asked == other.asked
+    }
 }
 
 /// Decides on all columns together: a text column's markers depend on the others. `wanted` are the types

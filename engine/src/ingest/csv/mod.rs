@@ -1,7 +1,9 @@
 //! Delimited text: CSV, tabs, and whatever else stands between fields.
 //!
-//! The file is streamed twice from the blob store. The first pass looks at every cell and finds the
-//! types, the second writes the table; neither holds more than a few megabytes of it.
+//! Every row counts for the types. They are guessed from the first rows, and the file is streamed from the blob
+//! store once more: every cell is looked at and the table is written along. Where a later row breaks what the
+//! first ones promised, that table is dropped and a second pass writes another, with the types of all rows. No
+//! pass holds more than a few megabytes of the file.
 //!
 //! Records end in LF, CRLF or CR. A quoted field may span lines. A blank line is skipped where the
 //! file has several columns, and is an empty cell where it has one. Row numbers in a

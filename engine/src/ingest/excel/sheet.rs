@@ -235,12 +235,12 @@ pub(super) fn read(
         }
         batch.push((begin..end).map(|at| (row.cell(at), false)), row.line(), &mut wanted)?;
         if batch.is_full() {
-            table.write(&batch.take().map_err(failed)?)?;
+            table.write(batch.take().map_err(failed)?)?;
         }
         Ok(())
     })?;
     if !batch.is_empty() {
-        table.write(&batch.take().map_err(failed)?)?;
+        table.write(batch.take().map_err(failed)?)?;
     }
     drop(batch);
     let Written { rows, bytes: table_bytes, profile } = table.finish()?;

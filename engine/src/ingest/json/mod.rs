@@ -116,12 +116,12 @@ impl Reading<'_> {
             batch.push(records.record(), records.line(), &mut root.wanted)?;
             rows += 1;
             if batch.is_full() {
-                table.write(&batch.take().map_err(failed)?)?;
+                table.write(batch.take().map_err(failed)?)?;
                 self.job.report(Phase::Writing, &consumed, rows)?;
             }
         }
         if !batch.is_empty() {
-            table.write(&batch.take().map_err(failed)?)?;
+            table.write(batch.take().map_err(failed)?)?;
         }
         self.job.report(Phase::Writing, &consumed, rows)?;
         if rows != count {
