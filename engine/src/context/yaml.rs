@@ -142,6 +142,11 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn place(&self, line: usize, column: usize) -> Place {
+        // Where something is missing at the end, it is missing on the last line that there is.
+        let (line, column) = match self.lines.len() {
+            last if line > last => (last, self.lines[last - 1].trim_end().chars().count()),
+            _ => (line, column),
+        };
         Place::new(line as u64 + self.first - 1, column as u64 + 1)
     }
 

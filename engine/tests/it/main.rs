@@ -3,6 +3,7 @@
 mod checking;
 mod columnar;
 mod contexts;
+mod corpus;
 mod excel;
 mod files;
 mod growth_and_overflow;
