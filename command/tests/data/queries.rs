@@ -273,6 +273,35 @@ async fn limits_of_time_and_rows() {
 }
 
 #[tokio::test]
+async fn values_are_written_into_the_sql_and_nothing_else_is() {
+    let world = World::new().await;
+    let weir = world.start(Config::default()).await;
+    let _worker = weir.worker();
+    let ada = weir.someone();
+    nums(&ada).await;
+    let ask = async |sql: &str, params| ada.post("queries", json!({"sql": sql, "params": params})).await;
+    let sql = "SELECT count(*) AS c, '$least' AS t FROM nums WHERE n >= $least AND n IN ($some)";
+    let answer = ask(sql, json!({"least": 2, "some": [1, 2, 3]})).await.ok();
+    assert_eq!(answer.body["rows"], json!([[2, "$least"]]));
+    assert_eq!(answer.text("sql"), sql.replace(">= $least", ">= 2").replace("$some", "1, 2, 3"));
+    // What could end a text and begin something else stays a text.
+    let answer = ask("SELECT $a AS a", json!({"a": "' OR 1 = 1 --"})).await.ok();
+    assert_eq!(answer.body["rows"], json!([["' OR 1 = 1 --"]]));
+    let other = ask("SELECT $a AS a", json!({"a": "x"})).await.ok();
+    assert_eq!(answer.text("query_id"), other.text("query_id"), "one pattern");
+
+    let missing = ask("SELECT n FROM nums\nWHERE n > $most", json!({"least": 1})).await;
+    missing.refused(422, "invalid_value");
+    let place = &missing.body["errors"][0];
+    assert_eq!(
+        (&place["field"], &place["line"], &place["column"]),
+        (&json!("params"), &json!(2), &json!(11))
+    );
+    ask("SELECT 1", json!({"a": 1})).await.refused(422, "invalid_value");
+    ask("SELECT $a", json!({"a": {"b": 1}})).await.refused(422, "invalid_value");
+}
+
+#[tokio::test]
 async fn what_fails_says_where_and_is_written_down() {
     let world = World::new().await;
     let weir = world.start(Config::default()).await;

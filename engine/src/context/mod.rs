@@ -47,6 +47,7 @@ pub use facts::{MAX_FACTS, prompt_facts};
 pub use finding::{Code, Finding, MAX_FINDINGS, Severity};
 pub use model::*;
 pub use osi::{OSI_VERSION, from_osi, to_osi};
+pub(crate) use params::Bound;
 pub use params::{MAX_VALUE, Params};
 pub use read::{MAX_BYTES, MAX_PARTS, parse, parse_for};
 pub use rules::{RuleCheck, rules};

@@ -10,6 +10,7 @@ use crate::{Answer, Column, Engine};
 
 mod analyze;
 mod arithmetic;
+mod bind;
 mod error;
 mod flow;
 mod gather;
@@ -24,6 +25,7 @@ mod size;
 mod statement;
 mod sum;
 
+pub use bind::bind;
 pub use error::{Code, SqlError};
 pub(crate) use session::Sessions;
 pub(crate) use size::check as measure;

@@ -74,7 +74,7 @@ impl Statement {
     }
 }
 
-fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
+pub(super) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
     Tokenizer::new(&GenericDialect {}, sql)
         .tokenize_with_location()
         .map_err(|e| SqlError::new(Code::SyntaxError, format!("{}.", e.message)).at(e.location))

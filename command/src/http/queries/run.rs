@@ -8,11 +8,14 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use weir_engine::context::{Order, Params, Request};
+use weir_engine::{
+    context::{Order, Params, Request},
+    sql,
+};
 use weir_events::query::Within;
 use weir_infra::{
     auth::{Caller, Viewer},
-    http::{Json, MinPosition, Problem, RequestContext, position_header},
+    http::{Code, Json, MinPosition, Place, Problem, RequestContext, position_header},
 };
 
 use crate::{
@@ -22,6 +25,7 @@ use crate::{
         queries::Run,
         questions::{Answered, Question},
     },
+    domain::validate,
     http::{
         answer::{Format, QUERY, RUN, Rows, Served, cache_header, respond},
         common::fresh,
@@ -56,7 +60,7 @@ pub(super) struct Ask {
     /// Ids of the context's filters, or conditions in SQL; all have to hold.
     #[serde(default)]
     filters: Vec<String>,
-    /// Values for the filters' parameters, by name.
+    /// Values by name: for `$name` in the SQL, a list for `IN ($names)`; or for the parameters of the context's filters.
     #[serde(default)]
     #[schema(value_type = Object)]
     params: Params,
@@ -197,17 +201,17 @@ impl Ask {
             (None, Some(_), None) if requested => {
                 contradiction("metrics", "Ask in plain language or for metrics and dimensions, not both.")
             }
-            (Some(_), None, _) if !request.params.is_empty() => {
-                let detail = "Parameters belong to the filters of a context; write the values into the SQL.";
-                Err(Problem::invalid("params", "unsupported", detail))
+            (Some(sql), None, context) => {
+                let sql = bound(sql, &request.params)?;
+                Ok(match context {
+                    Some(context) => Wanted::Context(context, In::Sql(sql)),
+                    None => Wanted::Sql(sql),
+                })
             }
-            (Some(sql), None, Some(context)) => Ok(Wanted::Context(context, In::Sql(sql))),
             (None, None, Some(context)) => Ok(Wanted::Context(context, In::Request(request))),
-            (_, _, None) if !request.params.is_empty() => {
-                let detail = "Parameters belong to the filters of a context; write the values into the SQL.";
-                Err(Problem::invalid("params", "unsupported", detail))
+            (None, Some(_), None) if !request.params.is_empty() => {
+                contradiction("params", "A question in plain language has its values in its words.")
             }
-            (Some(sql), None, None) => Ok(Wanted::Sql(sql)),
             (None, Some(question), None) => Ok(Wanted::Question(Question::parse("question", &question)?)),
             (None, None, None) if requested => {
                 Err(Problem::invalid("context", "missing", "Metrics and dimensions are those of a context."))
@@ -215,6 +219,23 @@ impl Ask {
             (None, None, None) => Err(Problem::invalid("sql", "missing", "There is no SQL to run.")),
         }
     }
+}
+
+/// SQL with the values in it. Without any it is left as it is: what is wrong with it then, the engine knows better.
+fn bound(sql: String, params: &Params) -> Result<String, Problem> {
+    if params.is_empty() {
+        return Ok(sql);
+    }
+    sql::bind(&validate::sql("sql", &sql)?, params).map_err(|e| {
+        let field = if e.code == sql::Code::SyntaxError { "sql" } else { "params" };
+        Problem::new(Code::InvalidValue, e.detail.clone()).place(Place {
+            field: Some(field.to_owned()),
+            line: e.line,
+            column: e.column,
+            code: e.code.as_str().into(),
+            detail: e.detail,
+        })
+    })
 }
 
 /// Ask in SQL, in plain language, or for a context's metrics

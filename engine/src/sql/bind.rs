@@ -1,0 +1,138 @@
+//! Values for `$name` in a query.
+//!
+//! A value becomes a literal in the text, where the tokenizer found the placeholder: one inside of a string or a
+//! remark is none, and no value can become anything but a literal. What was run is then plain SQL, which can be
+//! shown and run again.
+
+use std::collections::BTreeSet;
+
+use datafusion::sql::sqlparser::tokenizer::{Location, Token};
+
+use super::{Code, SqlError, statement::tokens};
+use crate::context::{Bound, Params};
+
+/// Values that a list may have.
+const MAX_LIST: usize = 1_000;
+
+/// Writes values into a query: numbers, texts, truth values, and lists of these for `IN ($names)`.
+///
+/// # Errors
+///
+/// `syntax_error` where the query is not even tokens, `invalid_value` where a placeholder has no value, a value no
+/// placeholder, or a value is none that a literal can be; with the placeholder's place where there is one.
+pub fn bind(sql: &str, params: &Params) -> Result<String, SqlError> {
+    let refused = |detail: String| SqlError::new(Code::InvalidValue, detail);
+    let mut places = Places::new(sql);
+    let mut unused: BTreeSet<&str> = params.keys().map(String::as_str).collect();
+    let mut out = String::with_capacity(sql.len());
+    let mut copied = 0;
+    for token in tokens(sql)? {
+        let Token::Placeholder(placeholder) = &token.token else { continue };
+        let begins = places.offset(token.span.start);
+        let name = placeholder.strip_prefix('$').unwrap_or_default();
+        let value = params.get(name).ok_or_else(|| {
+            let detail = format!("There is no value for {placeholder}; a parameter is written as $name.");
+            refused(detail).at(token.span.start)
+        })?;
+        unused.remove(name);
+        let literal = literal(value).map_err(|e| refused(format!("${name}: {e}")).at(token.span.start))?;
+        out.push_str(&sql[copied..begins]);
+        out.push_str(&literal);
+        copied = begins + placeholder.len();
+    }
+    out.push_str(&sql[copied..]);
+    match unused.first() {
+        None => Ok(out),
+        Some(name) => Err(refused(format!("The query has no parameter ${name}."))),
+    }
+}
+
+fn literal(value: &serde_json::Value) -> Result<String, String> {
+    let one = |value| Ok(Bound::untyped(value)?.literal().to_string());
+    match value {
+        serde_json::Value::Array(values) if values.is_empty() => {
+            Err("A list has at least one value.".to_owned())
+        }
+        serde_json::Value::Array(values) if values.len() > MAX_LIST => {
+            Err(format!("A list has at most {MAX_LIST} values."))
+        }
+        serde_json::Value::Array(values) => {
+            let literals: Result<Vec<String>, String> = values.iter().map(one).collect();
+            Ok(literals?.join(", "))
+        }
+        value => one(value),
+    }
+}
+
+/// Finds where lines and columns are, for places that only go forward.
+struct Places<'a> {
+    text: std::iter::Peekable<std::str::CharIndices<'a>>,
+    length: usize,
+    at: Location,
+}
+
+impl<'a> Places<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text: text.char_indices().peekable(), length: text.len(), at: Location { line: 1, column: 1 } }
+    }
+
+    fn offset(&mut self, wanted: Location) -> usize {
+        loop {
+            let Some((offset, c)) = self.text.peek().copied() else { return self.length };
+            if (self.at.line, self.at.column) >= (wanted.line, wanted.column) {
+                return offset;
+            }
+            self.text.next();
+            if c == '\n' {
+                self.at = Location { line: self.at.line + 1, column: 1 };
+            } else {
+                self.at.column += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn bound(sql: &str, params: serde_json::Value) -> Result<String, SqlError> {
+        bind(sql, &serde_json::from_value(params).unwrap())
+    }
+
+    #[test]
+    fn values_become_literals() {
+        for (sql, params, wanted) in [
+            ("SELECT $a", json!({"a": 1}), "SELECT 1"),
+            ("SELECT 1-$a", json!({"a": -1}), "SELECT 1-(-1)"),
+            ("SELECT $a, $a", json!({"a": 0.5}), "SELECT 5e-1, 5e-1"),
+            (
+                "SELECT\n 'ü$a' -- $a\n, $a::text",
+                json!({"a": "it's"}),
+                "SELECT\n 'ü$a' -- $a\n, 'it''s'::text",
+            ),
+            ("SELECT $truth", json!({"truth": true}), "SELECT true"),
+            ("a IN ($list)", json!({"list": ["x", 2, "'); DROP"]}), "a IN ('x', 2, '''); DROP')"),
+            ("SELECT \"$a\"", json!({}), "SELECT \"$a\""),
+        ] {
+            assert_eq!(bound(sql, params).unwrap(), wanted, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_with_its_place() {
+        let refused = |sql: &str, params| {
+            let e = bound(sql, params).unwrap_err();
+            (e.code, e.line, e.column)
+        };
+        assert_eq!(refused("SELECT\n  $b", json!({"a": 1})), (Code::InvalidValue, Some(2), Some(3)));
+        assert_eq!(refused("SELECT ?", json!({"a": 1})), (Code::InvalidValue, Some(1), Some(8)));
+        assert_eq!(refused("SELECT 1", json!({"a": 1})), (Code::InvalidValue, None, None));
+        for bad in [json!(null), json!([]), json!([[1]]), json!({}), json!("a\0b")] {
+            assert_eq!(refused("SELECT $a", json!({"a": bad})), (Code::InvalidValue, Some(1), Some(8)));
+        }
+        assert_eq!(refused("SELECT 'x", json!({"a": 1})).0, Code::SyntaxError);
+    }
+}
