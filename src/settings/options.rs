@@ -91,7 +91,7 @@ options! {
     model_concurrency: usize = "WEIR_MODEL_CONCURRENCY",
     /// What a language model is told about the data, for each question [default: 48KiB]
     model_prompt_bytes: Bytes = "WEIR_MODEL_PROMPT_BYTES",
-    /// Memory for what language models answered, which is kept for seven days [default: 16MiB]
+    /// Memory for what language models answered [default: 16MiB]
     model_cache_bytes: Bytes = "WEIR_MODEL_CACHE_BYTES",
     /// Largest upload, as sent [default: 10GiB]
     upload_bytes: Bytes = "WEIR_UPLOAD_BYTES",
@@ -126,7 +126,7 @@ options! {
     query_bytes: Bytes = "WEIR_QUERY_BYTES",
     /// Queries of one workspace that run at the same time [default: 4]
     query_concurrency: usize = "WEIR_QUERY_CONCURRENCY",
-    /// How long a query waits for its turn before it is refused [default: 10s]
+    /// How long a query, a question or an import waits for its turn before it is refused [default: 10s]
     query_wait: Period = "WEIR_QUERY_WAIT",
     /// Memory that all queries together may use [default: 1GiB]
     engine_memory: Bytes = "WEIR_ENGINE_MEMORY",

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::domain::Ctx;
 
-/// How long an import waits for its turn.
-const WAIT: Duration = Duration::from_secs(10);
+/// When to come back, where all turns are taken: fetching a file takes a while.
+const LATER: Duration = Duration::from_secs(10);
 
 /// A file that was fetched.
 #[derive(Debug)]
@@ -43,10 +43,10 @@ impl App {
         url: &str,
         wanted: impl FnOnce(&Download) -> Result<(), Problem>,
     ) -> Result<Fetched, Problem> {
-        let turn = self.0.imports.take(cx.workspace, WAIT).await;
+        let turn = self.0.imports.take(cx.workspace, self.config().query_wait).await;
         let _turn = turn.map_err(|_| {
             Problem::new(Code::TooManyImports, "This workspace fetches as many files as it may at once.")
-                .retry_after(WAIT)
+                .retry_after(LATER)
         })?;
         let mut download = self.0.fetcher.open(url).await.map_err(problem)?;
         let limit = self.config().upload_bytes;

@@ -93,7 +93,7 @@ pub struct Config {
     pub concurrent_imports: usize,
     /// Queries of one workspace that run at once. 4.
     pub concurrent_queries: usize,
-    /// How long a query waits for its turn before it is refused with 429. 10 s.
+    /// How long a query, a question or an import waits for its turn before it is refused with 429. 10 s.
     pub query_wait: Duration,
     /// How long a query may run. 30 s.
     pub query_time: Duration,

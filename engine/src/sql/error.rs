@@ -167,6 +167,11 @@ fn arrow(error: &ArrowError, whole: &DataFusionError) -> SqlError {
             Some(inner) => convert(inner),
             None => SqlError::internal(whole),
         },
+        // All that is known of it is the text.
+        ArrowError::IoError(text, _) if text.contains("during the spilling process has exceeded") => {
+            tracing::debug!(reason = %whole, "a query ran out of disk");
+            SqlError::new(Code::MemoryLimit, "The query needs more disk to spill to than there is for it.")
+        }
         ArrowError::IoError(..) | ArrowError::ParquetError(_) => storage(whole),
         _ => SqlError::internal(whole),
     }

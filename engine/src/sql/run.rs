@@ -117,6 +117,9 @@ async fn planned(
     Ok((state, physical))
 }
 
+/// So many bytes of an answer are not worth a copy.
+const SMALL: usize = 1 << 10;
+
 struct Gathered {
     rows: usize,
     bytes: usize,
@@ -135,8 +138,10 @@ impl Gathered {
             fits /= 2;
         }
         while fits > 0 {
-            let taken = if fits == wanted { batch.slice(0, fits) } else { copied(batch, fits)? };
-            let taken = plain(&taken, schema)?;
+            let taken = batch.slice(0, fits);
+            // A few rows of many would hold all of them, and count as much.
+            let sparse = taken.get_array_memory_size() > 2 * size(&taken) + SMALL;
+            let taken = plain(&if sparse { copied(batch, fits)? } else { taken }, schema)?;
             let bytes = taken.get_array_memory_size();
             if bytes <= room {
                 self.bytes += bytes;

@@ -27,6 +27,12 @@ async fn rows_and_bytes_are_cut() {
     let limits = Limits { rows: 10_000_000, bytes: 1 << 20, ..Limits::default() };
     let cut = bench.try_query("SELECT * FROM generate_series(1, 10000000)", &limits).await.unwrap();
     assert!(cut.truncated && cut.bytes <= 1 << 20 && cut.rows > 1000, "{} rows", cut.rows);
+    // A few rows count for themselves, not for the thousands that were computed along with them.
+    let limits = Limits { rows: 5, bytes: 16 << 10, ..Limits::default() };
+    let few = bench.try_query("SELECT * FROM generate_series(1, 20000)", &limits).await.unwrap();
+    assert_eq!((few.rows, few.truncated), (5, true));
+    assert!(few.bytes < 4 << 10, "{} bytes", few.bytes);
+    let limits = Limits { rows: 10_000_000, bytes: 1 << 20, ..Limits::default() };
     let huge = bench
         .try_query("SELECT repeat('x', 100000000)", &Limits { time: patient().time, ..limits })
         .await
@@ -76,6 +82,18 @@ async fn memory_is_bounded_and_sorts_spill() {
     let limits = Limits { memory: 24 << 20, ..patient() };
     let spilled = bench.try_query(sort, &limits).await.unwrap();
     assert_eq!(spilled.to_json_rows().unwrap(), roomy);
+}
+
+#[tokio::test]
+async fn what_is_spilled_is_bounded() {
+    let bench = Bench::with(Config { spill_bytes: 64 << 10, target_partitions: 2, ..Config::default() });
+    let sort = "SELECT max(n) FROM \
+                (SELECT row_number() OVER (ORDER BY md5(value::text)) AS n FROM generate_series(1, 600000))";
+    let limits = Limits { memory: 16 << 20, ..patient() };
+    let error = bench.try_query(sort, &limits).await.unwrap_err();
+    assert_eq!(error.code, Code::MemoryLimit, "{error:?}");
+    assert!(error.detail.contains("disk"), "{error:?}");
+    bench.rows("SELECT 1").await;
 }
 
 #[tokio::test]

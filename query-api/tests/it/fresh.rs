@@ -119,6 +119,16 @@ async fn what_is_kept_ready_is_served_without_the_database() {
 }
 
 #[actix_web::test]
+async fn what_there_is_no_room_for_is_read_again() {
+    let world = World::with(weir_query_api::Options { cache_bytes: 0, ..Default::default() }).await;
+    let app = &world.app().await;
+    let first = get(app, &world.ada, "/api/v1/dashboard").await;
+    let second = get(app, &world.ada, "/api/v1/dashboard").await;
+    assert_eq!((first.header("weir-cache"), second.header("weir-cache")), ("miss", "miss"));
+    assert_eq!(second.bytes, first.bytes);
+}
+
+#[actix_web::test]
 async fn reads_come_back_after_the_database_was_away() {
     let world = World::new().await;
     let app = &world.app().await;
