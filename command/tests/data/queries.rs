@@ -285,8 +285,11 @@ async fn values_are_written_into_the_sql_and_nothing_else_is() {
     assert_eq!(answer.body["rows"], json!([[2, "$least"]]));
     assert_eq!(answer.text("sql"), sql.replace(">= $least", ">= 2").replace("$some", "1, 2, 3"));
     // What could end a text and begin something else stays a text.
-    let answer = ask("SELECT $a AS a", json!({"a": "' OR 1 = 1 --"})).await.ok();
-    assert_eq!(answer.body["rows"], json!([["' OR 1 = 1 --"]]));
+    for text in ["' OR 1 = 1 --", "\\' OR 1 = 1 --", "it''s", "\\"] {
+        let answer = ask("SELECT $a AS a", json!({"a": text})).await.ok();
+        assert_eq!(answer.body["rows"], json!([[text]]));
+    }
+    let answer = ask("SELECT $a AS a", json!({"a": "y"})).await.ok();
     let other = ask("SELECT $a AS a", json!({"a": "x"})).await.ok();
     assert_eq!(answer.text("query_id"), other.text("query_id"), "one pattern");
 

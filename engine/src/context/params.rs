@@ -102,6 +102,11 @@ impl Bound {
         }
     }
 
+    /// The value as a literal, in SQL.
+    pub(crate) fn sql(&self) -> String {
+        super::sql::text(&self.literal())
+    }
+
     /// The value as it stands inside of a longer text.
     pub(crate) fn text(&self) -> String {
         match self {

@@ -37,8 +37,13 @@ pub fn bind(sql: &str, params: &Params) -> Result<String, SqlError> {
         unused.remove(name);
         let literal = literal(value).map_err(|e| refused(format!("${name}: {e}")).at(token.span.start))?;
         out.push_str(&sql[copied..begins]);
-        out.push_str(&literal);
         copied = begins + placeholder.len();
+        // Nothing that it touches may become one word, number or text with it.
+        let before = sql[..begins].chars().next_back().filter(|c| joins(*c)).map(|_| ' ');
+        let behind = sql[copied..].chars().next().filter(|c| joins(*c)).map(|_| ' ');
+        out.extend(before);
+        out.push_str(&literal);
+        out.extend(behind);
     }
     out.push_str(&sql[copied..]);
     match unused.first() {
@@ -47,8 +52,12 @@ pub fn bind(sql: &str, params: &Params) -> Result<String, SqlError> {
     }
 }
 
+fn joins(c: char) -> bool {
+    c.is_alphanumeric() || "_'\"`$.@#\\".contains(c)
+}
+
 fn literal(value: &serde_json::Value) -> Result<String, String> {
-    let one = |value| Ok(Bound::untyped(value)?.literal().to_string());
+    let one = |value| Ok(Bound::untyped(value)?.sql());
     match value {
         serde_json::Value::Array(values) if values.is_empty() => {
             Err("A list has at least one value.".to_owned())
@@ -114,10 +123,30 @@ mod tests {
                 "SELECT\n 'ü$a' -- $a\n, 'it''s'::text",
             ),
             ("SELECT $truth", json!({"truth": true}), "SELECT true"),
+            ("SELECT 1$a", json!({"a": 2}), "SELECT 1 2"),
+            ("SELECT E''$a'x'", json!({"a": "v"}), "SELECT E'' 'v' 'x'"),
             ("a IN ($list)", json!({"list": ["x", 2, "'); DROP"]}), "a IN ('x', 2, '''); DROP')"),
             ("SELECT \"$a\"", json!({}), "SELECT \"$a\""),
         ] {
             assert_eq!(bound(sql, params).unwrap(), wanted, "{sql}");
+        }
+    }
+
+    /// Every text comes back as it was, as one literal, whatever quotes and backslashes are in it.
+    #[test]
+    fn no_text_ends_early() {
+        let parts = ["'", "\\", "\"", "--", "/*", "$a", ";", " ", "x", "\n", "é"];
+        for n in 0..parts.len().pow(4) {
+            let text: String = (0..4).map(|at| parts[n / parts.len().pow(at) % parts.len()]).collect();
+            let sql = bound("SELECT $a, 'y'", json!({"a": text})).unwrap();
+            let mut found = Vec::new();
+            for token in tokens(&sql).unwrap() {
+                if let Token::SingleQuotedString(text) = token.token {
+                    found.push(text);
+                }
+            }
+            assert_eq!(found, [text.as_str(), "y"], "{sql}");
+            assert_eq!(crate::sql::parse(&sql).unwrap().pattern, "SELECT ?, ?", "{sql}");
         }
     }
 
