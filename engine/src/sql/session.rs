@@ -40,6 +40,9 @@ const STORE: &str = "weir://blobs";
 /// Functions that would tell where a table lies in the store.
 const WITHHELD: [&str; 2] = ["input_file_name", "file_row_index"];
 
+/// Rows that are worked on at a time.
+const BATCH_ROWS: usize = 16 << 10;
+
 /// Schemas that are remembered; tables never change under their key.
 const REMEMBERED: usize = 4096;
 
@@ -69,13 +72,16 @@ impl Sessions {
 
         let mut session = SessionConfig::new()
             .with_target_partitions(config.target_partitions.max(1))
+            .with_batch_size(BATCH_ROWS)
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_information_schema(false);
         let options = session.options_mut();
         options.sql_parser.collect_spans = true;
         options.explain.logical_plan_only = true;
-        options.execution.parquet.pushdown_filters = true;
+        // Row groups and pages are passed over by their statistics. Filters within pages cost more than they save
+        // where rows that match are spread evenly, as they mostly are.
+        options.execution.parquet.pushdown_filters = false;
         // What a join or a sort learns while it runs is handed to scans by the names of columns, and with two
         // of one name the wrong one is filtered: rows are lost in silence (apache/datafusion#25244, mended by
         // #25259 after 55.2). Until that is released, nothing is handed down.

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, RecordBatch, StringBuilder,
-    TimestampMicrosecondBuilder, TimestampNanosecondBuilder,
+    ArrayRef, ArrowPrimitiveType, BooleanBuilder, NullBufferBuilder, PrimitiveArray, RecordBatch,
+    StringBuilder,
 };
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::datatypes::{
+    DataType, Date32Type, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit,
+    TimestampMicrosecondType, TimestampNanosecondType,
+};
 
 use super::Type;
 use super::asked;
@@ -19,43 +22,66 @@ use crate::ingest::types::Wanted;
 const ROWS: usize = 16 << 10;
 const BYTES: usize = 8 << 20;
 
+/// Values of one width. As Arrow's builder, but that room for the next batch is there from its beginning.
+pub(in crate::ingest) struct Values<T: ArrowPrimitiveType> {
+    values: Vec<T::Native>,
+    valid: NullBufferBuilder,
+}
+
+impl<T: ArrowPrimitiveType> Values<T> {
+    fn new() -> Self {
+        Self { values: Vec::new(), valid: NullBufferBuilder::new(0) }
+    }
+
+    fn push(&mut self, value: T::Native) {
+        self.values.push(value);
+        self.valid.append_non_null();
+    }
+
+    fn push_missing(&mut self) {
+        self.values.push(T::Native::default());
+        self.valid.append_null();
+    }
+
+    fn finish(&mut self, data_type: DataType) -> ArrayRef {
+        let room = Vec::with_capacity(self.values.len());
+        let values = std::mem::replace(&mut self.values, room);
+        let array = PrimitiveArray::<T>::new(values.into(), self.valid.finish());
+        Arc::new(array.with_data_type(data_type))
+    }
+}
+
 pub(in crate::ingest) enum Cells {
-    Int(Int64Builder),
-    Float(Float64Builder),
+    Int(Values<Int64Type>),
+    Float(Values<Float64Type>),
     Bool(BooleanBuilder),
-    Date(Date32Builder),
-    Micros { array: TimestampMicrosecondBuilder, zoned: bool },
-    Nanos { array: TimestampNanosecondBuilder, zoned: bool },
+    Date(Values<Date32Type>),
+    Micros { array: Values<TimestampMicrosecondType>, zoned: bool },
+    Nanos { array: Values<TimestampNanosecondType>, zoned: bool },
     Text(StringBuilder),
 }
 
 impl Cells {
     pub(in crate::ingest) fn new(data_type: Type) -> Self {
         match data_type {
-            Type::Int => Self::Int(Int64Builder::new()),
-            Type::Float => Self::Float(Float64Builder::new()),
+            Type::Int => Self::Int(Values::new()),
+            Type::Float => Self::Float(Values::new()),
             Type::Bool => Self::Bool(BooleanBuilder::new()),
-            Type::Date => Self::Date(Date32Builder::new()),
-            Type::Timestamp { nanos: true, zoned } => {
-                let array = TimestampNanosecondBuilder::new().with_data_type(arrow_type(data_type));
-                Self::Nanos { array, zoned }
-            }
-            Type::Timestamp { nanos: false, zoned } => {
-                let array = TimestampMicrosecondBuilder::new().with_data_type(arrow_type(data_type));
-                Self::Micros { array, zoned }
-            }
+            Type::Date => Self::Date(Values::new()),
+            Type::Timestamp { nanos: true, zoned } => Self::Nanos { array: Values::new(), zoned },
+            Type::Timestamp { nanos: false, zoned } => Self::Micros { array: Values::new(), zoned },
             Type::Text => Self::Text(StringBuilder::new()),
         }
     }
 
     pub(in crate::ingest) fn push_missing(&mut self) {
         match self {
-            Self::Int(b) => b.append_null(),
-            Self::Float(b) => b.append_null(),
+            Self::Int(b) => b.push_missing(),
+            Self::Float(b) => b.push_missing(),
             Self::Bool(b) => b.append_null(),
-            Self::Date(b) => b.append_null(),
-            Self::Micros { array, .. } => array.append_null(),
-            Self::Nanos { array, .. } => array.append_null(),
+            Self::Date(b) => b.push_missing(),
+            Self::Micros { array, .. } => array.push_missing(),
+            Self::Nanos { array, .. } => array.push_missing(),
             Self::Text(b) => b.append_null(),
         }
     }
@@ -63,13 +89,13 @@ impl Cells {
     /// False when the cell is not what the first pass saw.
     pub(in crate::ingest) fn push(&mut self, cell: &[u8]) -> bool {
         match self {
-            Self::Int(b) => int_value(trim(cell)).map(|v| b.append_value(v)),
-            Self::Float(b) => float_value(trim(cell)).map(|v| b.append_value(v)),
+            Self::Int(b) => int_value(trim(cell)).map(|v| b.push(v)),
+            Self::Float(b) => float_value(trim(cell)).map(|v| b.push(v)),
             Self::Bool(b) => bool_value(trim(cell)).map(|v| b.append_value(v)),
-            Self::Date(b) => date_value(trim(cell)).map(|v| b.append_value(v)),
-            Self::Micros { array, .. } => moment(trim(cell)).map(|(m, _)| array.append_value(m.micros())),
+            Self::Date(b) => date_value(trim(cell)).map(|v| b.push(v)),
+            Self::Micros { array, .. } => moment(trim(cell)).map(|(m, _)| array.push(m.micros())),
             Self::Nanos { array, .. } => {
-                moment(trim(cell)).and_then(|(m, _)| m.nanos()).map(|v| array.append_value(v))
+                moment(trim(cell)).and_then(|(m, _)| m.nanos()).map(|v| array.push(v))
             }
             Self::Text(b) => std::str::from_utf8(cell).ok().map(|v| b.append_value(v)),
         }
@@ -81,17 +107,17 @@ impl Cells {
         match (self, promised) {
             (_, Promised::Broken) => return false,
             (cells, Promised::Missing) => cells.push_missing(),
-            (Self::Int(b), Promised::Int(v)) => b.append_value(v),
-            (Self::Float(b), Promised::Float(v)) => b.append_value(v),
+            (Self::Int(b), Promised::Int(v)) => b.push(v),
+            (Self::Float(b), Promised::Float(v)) => b.push(v),
             (Self::Bool(b), Promised::Bool(v)) => b.append_value(v),
-            (Self::Date(b), Promised::Moment(m, false)) => b.append_value(m.days),
+            (Self::Date(b), Promised::Moment(m, false)) => b.push(m.days),
             (Self::Micros { array, zoned }, Promised::Moment(m, has_time))
                 if !m.is_fine() && fits(m, has_time, *zoned) =>
             {
-                array.append_value(m.micros());
+                array.push(m.micros());
             }
             (Self::Nanos { array, zoned }, Promised::Moment(m, has_time)) if fits(m, has_time, *zoned) => {
-                return m.nanos().map(|v| array.append_value(v)).is_some();
+                return m.nanos().map(|v| array.push(v)).is_some();
             }
             (Self::Text(b), Promised::Text(cell)) => {
                 return std::str::from_utf8(cell).map(|v| b.append_value(v)).is_ok();
@@ -105,12 +131,12 @@ impl Cells {
     pub(in crate::ingest) fn push_asked(&mut self, cell: &[u8]) -> bool {
         let cell = trim(cell);
         match self {
-            Self::Int(b) => asked::int(cell).map(|v| b.append_value(v)),
-            Self::Float(b) => asked::float(cell).map(|v| b.append_value(v)),
+            Self::Int(b) => asked::int(cell).map(|v| b.push(v)),
+            Self::Float(b) => asked::float(cell).map(|v| b.push(v)),
             Self::Bool(b) => asked::boolean(cell).map(|v| b.append_value(v)),
-            Self::Date(b) => asked::date(cell).map(|v| b.append_value(v)),
-            Self::Micros { array, zoned } => asked::micros(cell, *zoned).map(|v| array.append_value(v)),
-            Self::Nanos { array, zoned } => asked::nanos(cell, *zoned).map(|v| array.append_value(v)),
+            Self::Date(b) => asked::date(cell).map(|v| b.push(v)),
+            Self::Micros { array, zoned } => asked::micros(cell, *zoned).map(|v| array.push(v)),
+            Self::Nanos { array, zoned } => asked::nanos(cell, *zoned).map(|v| array.push(v)),
             Self::Text(b) => std::str::from_utf8(cell).ok().map(|v| b.append_value(v)),
         }
         .is_some()
@@ -118,12 +144,16 @@ impl Cells {
 
     pub(in crate::ingest) fn finish(&mut self) -> ArrayRef {
         match self {
-            Self::Int(b) => Arc::new(b.finish()),
-            Self::Float(b) => Arc::new(b.finish()),
+            Self::Int(b) => b.finish(DataType::Int64),
+            Self::Float(b) => b.finish(DataType::Float64),
             Self::Bool(b) => Arc::new(b.finish()),
-            Self::Date(b) => Arc::new(b.finish()),
-            Self::Micros { array, .. } => Arc::new(array.finish()),
-            Self::Nanos { array, .. } => Arc::new(array.finish()),
+            Self::Date(b) => b.finish(DataType::Date32),
+            Self::Micros { array, zoned } => {
+                array.finish(arrow_type(Type::Timestamp { zoned: *zoned, nanos: false }))
+            }
+            Self::Nanos { array, zoned } => {
+                array.finish(arrow_type(Type::Timestamp { zoned: *zoned, nanos: true }))
+            }
             Self::Text(b) => Arc::new(b.finish()),
         }
     }
