@@ -10,6 +10,7 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement as Planned;
 use futures::StreamExt;
@@ -37,6 +38,18 @@ impl Drop for Stop {
     }
 }
 
+/// Rows that are worked on at a time where memory is short.
+const SPILLED_ROWS: usize = 1 << 10;
+
+/// How tables are joined on columns that are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Joins {
+    /// By a hash table of one side, in memory: fast.
+    Hashed,
+    /// By sorting both sides, which can spill to disk.
+    Sorted,
+}
+
 /// Plans and runs a statement, on a thread of the engine.
 pub(super) async fn run(
     sessions: &Sessions,
@@ -45,7 +58,31 @@ pub(super) async fn run(
     limits: &Limits,
     stop: &Arc<AtomicBool>,
 ) -> Result<Answer, SqlError> {
-    let (state, physical) = planned(sessions, statement, tables, limits).await?;
+    let (state, physical) = planned(sessions, statement, tables, limits, Joins::Hashed).await?;
+    let hashed = has_hash_join(&physical);
+    match answer(&state, physical, limits, stop).await {
+        // A hash join cannot spill. Nothing of its answer has left yet.
+        Err(e) if e.code == Code::MemoryLimit && hashed => {
+            drop(state);
+            tracing::debug!(reason = e.detail, "a query is run again, with joins that can spill");
+            let (state, physical) = planned(sessions, statement, tables, limits, Joins::Sorted).await?;
+            answer(&state, physical, limits, stop).await
+        }
+        ran => ran,
+    }
+}
+
+fn has_hash_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.is::<HashJoinExec>() || plan.children().into_iter().any(has_hash_join)
+}
+
+/// Runs a plan to its last row, or as far as the limits go.
+async fn answer(
+    state: &SessionState,
+    physical: Arc<dyn ExecutionPlan>,
+    limits: &Limits,
+    stop: &Arc<AtomicBool>,
+) -> Result<Answer, SqlError> {
     let physical = guarded(physical, stop, limits.memory, state.config().batch_size())?;
     if let Some(allowance) = Allowance::of(state.config_options()) {
         allowance.run(stop);
@@ -75,7 +112,7 @@ pub(super) async fn check(
     tables: &[Table],
     limits: &Limits,
 ) -> Result<Vec<Column>, SqlError> {
-    let (_, physical) = planned(sessions, statement, tables, limits).await?;
+    let (_, physical) = planned(sessions, statement, tables, limits, Joins::Hashed).await?;
     Ok(crate::column::of(&plain_schema(&physical.schema())))
 }
 
@@ -85,6 +122,7 @@ async fn planned(
     statement: &Statement,
     tables: &[Table],
     limits: &Limits,
+    joins: Joins,
 ) -> Result<(SessionState, Arc<dyn ExecutionPlan>), SqlError> {
     let mut used: Vec<Table> = Vec::new();
     for name in &statement.tables {
@@ -97,7 +135,13 @@ async fn planned(
             used.push(table.clone());
         }
     }
-    let (state, schemas) = sessions.open(&used, limits).await?;
+    let (mut state, schemas) = sessions.open(&used, limits).await?;
+    if joins == Joins::Sorted {
+        // Each part of each sort holds at least one batch, from what they all share.
+        let mut config = state.config().clone().with_batch_size(SPILLED_ROWS);
+        config.options_mut().optimizer.prefer_hash_join = false;
+        *state.config_mut() = config;
+    }
     let mut ast = statement.tree()?;
     names::settle(&mut ast, &schemas);
 
