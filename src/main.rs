@@ -62,8 +62,10 @@ enum Role {
     QueryApi,
     /// Bring the database to this version's schema
     Migrate,
-    /// Fold the read models anew from the event log, and say whether they were equal
+    /// Fold read models anew from the event log, and say whether they were equal; the old ones serve until then
     Rebuild(rebuild::Args),
+    /// Compare the read models with a fresh fold of the event log; they serve, and go on, meanwhile
+    Verify(rebuild::Args),
     /// Look at the event log
     Events(events::Args),
     /// Measure Weir beside what it is built on
@@ -110,7 +112,10 @@ fn start() -> anyhow::Result<()> {
             Role::Projector => projector::run(&settings, &mut signals).await,
             Role::QueryApi => query_api::run(&settings, &mut signals).await,
             Role::Migrate => migrate::run(&settings, &mut signals).await,
-            Role::Rebuild(args) => rebuild::run(&settings, args, &mut signals).await,
+            Role::Rebuild(args) => {
+                rebuild::run(&settings, args, rebuild::Purpose::Rebuild, &mut signals).await
+            }
+            Role::Verify(args) => rebuild::run(&settings, args, rebuild::Purpose::Verify, &mut signals).await,
             Role::Events(args) => events::run(&settings, args, &mut signals).await,
             Role::Bench(bench) => signals.interruptible(bench.run()).await,
             Role::Doctor => doctor::run(&settings, &mut signals).await,

@@ -33,11 +33,13 @@ use crate::{
     web::{Guards, Routes},
 };
 
-/// The schema of the read models.
-const READ: &str = "read";
-
 /// Connections of the read side that are made ready before the first request.
 const WARM_CONNECTIONS: usize = 4;
+
+/// The schemas of the read models.
+fn schemas() -> Vec<String> {
+    weir_projector::Schema::live().path(&weir_projector::projections::all())
+}
 
 /// Connections to the servers, and what else every role shares.
 pub(crate) struct Parts {
@@ -67,14 +69,14 @@ impl Parts {
 
     /// Watches how far the read models are.
     pub(crate) fn positions(&self, lifecycle: &Lifecycle) -> Positions {
-        let (positions, task) = Positions::start(self.database.clone(), READ, lifecycle.inner());
+        let (positions, task) = Positions::start(self.database.clone(), &schemas(), lifecycle.inner());
         lifecycle.spawn_inner("the watch on the read models", async move { Ok(task.await?) });
         positions
     }
 
     /// Who is in which workspace, as the read models have it: for a process without a command side.
     pub(crate) fn read_memberships(&self, positions: Positions) -> Arc<dyn Memberships> {
-        Arc::new(ReadMemberships::new(self.pool.clone(), positions, READ))
+        Arc::new(ReadMemberships::new(self.pool.clone(), positions, &schemas()))
     }
 
     /// What stands around every route.
@@ -119,7 +121,7 @@ impl Parts {
             clock: Utc::now,
         };
         let options = weir_query_api::Options {
-            schema: READ.to_owned(),
+            schemas: schemas(),
             cache_bytes: settings.limits.cache_bytes,
             position_wait: settings.limits.position_wait,
             ..weir_query_api::Options::default()

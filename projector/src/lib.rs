@@ -10,7 +10,11 @@
 //! # What holds
 //! - Rows, checkpoint and fence are one transaction: an event is counted once, whatever crashes.
 //! - Two writers of one schema exclude each other: by an advisory lock while both live, by the
-//!   epoch in `projector.runner` when one of them does not know that it is dead.
+//!   epoch in `projector.runner` when one of them does not know that it is dead. One that gives no
+//!   sign of life loses its connection, and the lock with it.
+//! - Tables that are folded anew, all or those of some projections, are built in schemas beside and
+//!   exchanged in one transaction by renaming these. The live ones serve and go on until then.
+//! - A build never touches tables of a newer build.
 //! - Tables hold nothing but what events say, so that a fresh fold is equal, byte for byte.
 //! - `min(position)` in `checkpoint` is "everything up to here can be read", and every commit
 //!   notifies the channel [`CHANNEL`] with it.
@@ -25,6 +29,7 @@ mod metrics;
 mod names;
 mod projection;
 pub mod projections;
+mod pulse;
 mod reader;
 mod rebuild;
 mod runtime;

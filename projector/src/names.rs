@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-/// The name of a schema, safe to put into SQL.
+use crate::Projections;
+
+/// The name of a schema, safe to put into SQL: of one that holds a checkpoint. The tables of each
+/// projection that it counts are in a schema of their own beside it, `read_runs` beside `read`, so
+/// that they can be exchanged by renaming, which waits for no reader.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Schema(pub(crate) String);
 
@@ -30,8 +34,34 @@ impl Schema {
         Self("read".to_owned())
     }
 
+    /// Where fresh tables are built before they go live.
+    pub(crate) fn next() -> Self {
+        Self::live().beside("next")
+    }
+
+    /// Where tables are that were live a moment ago.
+    pub(crate) fn old() -> Self {
+        Self::live().beside("old")
+    }
+
+    /// Where a fresh fold is compared with the live tables.
+    pub(crate) fn check() -> Self {
+        Self::live().beside("check")
+    }
+
+    /// The schema of a projection's tables.
+    pub(crate) fn of(&self, projection: &str) -> Self {
+        self.beside(projection)
+    }
+
+    /// This schema and those of these projections, in the order in which tables are looked for.
+    pub fn path(&self, projections: &Projections) -> Vec<String> {
+        let own = projections.iter().map(|p| self.of(p.name()).0);
+        own.chain([self.0.clone()]).collect()
+    }
+
     /// A schema beside this one.
-    pub(crate) fn beside(&self, suffix: &str) -> Self {
+    fn beside(&self, suffix: &str) -> Self {
         Self(format!("{}_{suffix}", self.0))
     }
 

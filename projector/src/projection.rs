@@ -44,6 +44,10 @@ pub(crate) trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn version(&self) -> i32;
     fn schema(&self) -> &'static str;
+    /// A short form of the DDL of its tables.
+    fn tables(&self) -> Uuid {
+        digest(self.schema())
+    }
     /// A fold that has seen nothing.
     fn begin(&self) -> Box<dyn Folded>;
 }
@@ -86,9 +90,9 @@ impl<P: Projection> Folded for Delta<P> {
     }
 }
 
-/// A list of projections. Clones share it.
+/// A list of projections. Clones are cheap.
 #[derive(Clone, Default)]
-pub struct Projections(Arc<Vec<Box<dyn Erased>>>);
+pub struct Projections(Vec<Arc<dyn Erased>>);
 
 impl Projections {
     /// None at all.
@@ -96,12 +100,25 @@ impl Projections {
         Self::default()
     }
 
-    /// Adds one. Before the list is shared, that is: a clone keeps what it had.
+    /// Adds one.
     #[must_use]
-    pub fn with<P: Projection>(self) -> Self {
-        let mut list = Arc::into_inner(self.0).unwrap_or_default();
-        list.push(Box::new(Of::<P>(PhantomData)));
-        Self(Arc::new(list))
+    pub fn with<P: Projection>(mut self) -> Self {
+        self.0.push(Arc::new(Of::<P>(PhantomData)));
+        self
+    }
+
+    /// Those of these names.
+    pub fn only<S: AsRef<str>>(&self, names: &[S]) -> Self {
+        let wanted = |p: &&Arc<dyn Erased>| names.iter().any(|name| name.as_ref() == p.name());
+        Self(self.0.iter().filter(wanted).cloned().collect())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.iter().map(Erased::name).collect()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn Erased> {
@@ -117,11 +134,7 @@ impl Projections {
     pub(crate) fn origins(&self) -> Vec<Origin> {
         let mut origins: Vec<_> = self
             .iter()
-            .map(|p| Origin {
-                name: p.name().to_owned(),
-                version: p.version(),
-                tables: Some(digest(p.schema())),
-            })
+            .map(|p| Origin { name: p.name().to_owned(), version: p.version(), tables: Some(p.tables()) })
             .collect();
         origins.sort();
         origins

@@ -4,7 +4,11 @@
 //! it has as soon as the writer is free, so an idle stream's event is a batch of one, while behind
 //! a busy writer batches grow up to their bounds.
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -13,7 +17,10 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::Uuid;
 use weir_events::{Aggregate, EventLog, Filter, FollowError, Position, Recorded, Stored, envelope::header};
 
-use crate::{Projections, projection::Folded};
+use crate::{
+    Projections,
+    projection::{Erased, Folded},
+};
 
 /// Events to be written together.
 #[derive(Default)]
@@ -21,6 +28,8 @@ pub(crate) struct Batch {
     pub(crate) events: Vec<Recorded>,
     /// What each projection made of them; none for a part of a batch.
     folded: Vec<Box<dyn Folded>>,
+    /// Events that a projection panicked at.
+    poison: HashSet<(Position, &'static str)>,
     pub(crate) dead: Vec<Dead>,
     /// The position of the last of them all.
     pub(crate) last: Position,
@@ -54,8 +63,13 @@ impl Batch {
                 if self.folded.is_empty() {
                     self.folded = projections.begin();
                 }
-                for folded in &mut self.folded {
-                    folded.fold(&event);
+                for (n, projection) in projections.iter().enumerate() {
+                    if let Err(reason) = caught(&mut *self.folded[n], &event) {
+                        self.poison.insert((event.position, projection.name()));
+                        self.dead.push(refused(&event, projection.name(), reason));
+                        // It may have taken in half of the event.
+                        self.folded[n] = self.folded_by(projection);
+                    }
                 }
                 // Kept in case that the tables refuse the batch, and it has to be cut.
                 self.events.push(event);
@@ -64,14 +78,22 @@ impl Batch {
         }
     }
 
+    /// What a projection makes of the events, those left out that it panics at.
+    pub(crate) fn folded_by(&self, projection: &dyn Erased) -> Box<dyn Folded> {
+        let mut folded = projection.begin();
+        for event in &self.events {
+            if !self.poison.contains(&(event.position, projection.name())) {
+                folded.fold(event);
+            }
+        }
+        folded
+    }
+
     /// What there is to write, for each of the projections in order.
     pub(crate) fn folded(&mut self, projections: &Projections) -> Vec<Box<dyn Folded>> {
         let mut folded = std::mem::take(&mut self.folded);
         if folded.is_empty() {
-            folded = projections.begin();
-            for projection in &mut folded {
-                self.events.iter().for_each(|event| projection.fold(event));
-            }
+            folded = projections.iter().map(|projection| self.folded_by(projection)).collect();
         }
         folded
     }
@@ -81,12 +103,30 @@ impl Batch {
         let events = self.events.split_off(self.events.len() / 2);
         let last = self.events.last().map_or(Position::START, |e| e.position);
         let (dead, later) = self.dead.into_iter().partition(|d| d.position <= last);
-        let first = Self { events: self.events, dead, last, ..Self::default() };
-        (first, Self { events, dead: later, last: self.last, ..Self::default() })
+        let poison = self.poison.clone();
+        let first = Self { events: self.events, poison, dead, last, ..Self::default() };
+        let second = Self { events, poison: self.poison, dead: later, last: self.last, ..Self::default() };
+        (first, second)
     }
 }
 
-fn decode(mut stored: Stored) -> Result<Recorded, Dead> {
+/// Folds an event; a panic is the reason why it could not be.
+fn caught(folded: &mut dyn Folded, event: &Recorded) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(|| folded.fold(event))).map_err(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason was given");
+        format!("the projection panicked: {said}").replace('\0', "\u{fffd}")
+    })
+}
+
+/// An event that one projection cannot take.
+pub(crate) fn refused(event: &Recorded, projection: &'static str, reason: String) -> Dead {
+    let (position, subject) = (event.position, event.subject.to_string());
+    Dead { position, projection, subject, reason, at: Some(event.meta.time) }
+}
+
+/// An event as it is folded, or why it cannot be.
+pub(crate) fn decode(mut stored: Stored) -> Result<Recorded, Dead> {
     if let Some(payload) = without_nul(&stored.payload) {
         stored.payload = payload;
     }

@@ -6,14 +6,16 @@ use std::{
 };
 
 use deadpool_postgres::{ClientWrapper, Pool};
-use tokio_postgres::IsolationLevel;
+use tokio::time::sleep;
+use tokio_postgres::{GenericClient, IsolationLevel, error::SqlState};
 use tokio_util::sync::CancellationToken;
 use weir_events::{EventLog, FollowError, Position, Unavailable};
 
 use crate::{
-    Difference, Options, Projections, Schema, Tx,
+    Difference, Options, Projections, Schema, checksum,
     fold::{FoldError, Step, advance},
-    store::{self, CHANNEL},
+    pulse,
+    store::{self, Relation},
     sums::{checksum_in, differences},
     writer::{Tables, Turn, Writer},
 };
@@ -40,9 +42,9 @@ pub struct Rebuilt {
     pub events: u64,
     /// How long it took.
     pub took: Duration,
-    /// Where the tables that were live differed, position by position the same. `None` when they
-    /// cannot be compared: other projections made them, or they had seen events that the log no
-    /// longer holds.
+    /// Where the tables that were live differed from the fresh ones at the same position. `None`
+    /// when they cannot be compared: other versions made them, or they had seen events that the log
+    /// no longer holds.
     pub differences: Option<Vec<Difference>>,
 }
 
@@ -52,6 +54,9 @@ pub enum RebuildError {
     /// Another process folds anew at this moment.
     #[error("another process is building the read models anew")]
     AlreadyRunning,
+    /// A newer build made the read models.
+    #[error("the read models are of a newer build than this one")]
+    Newer,
     /// The log cannot be read from its beginning.
     #[error(transparent)]
     Log(#[from] FollowError),
@@ -78,97 +83,139 @@ impl From<tokio_postgres::Error> for RebuildError {
     }
 }
 
-/// Folds every event into fresh tables with the very code that keeps the live ones, and swaps
-/// them in. The live tables serve, and go on, until then; no reader finds them missing or older.
+/// Folds every event into fresh tables with the very code that keeps the live ones, and puts them in
+/// their place: those of the projections in `part`, of `all` that there are. The live tables serve,
+/// and go on, until then; no reader finds them missing or older. They stay for a while after that,
+/// where nobody finds them.
 ///
 /// # Errors
 /// See [`RebuildError`].
 pub async fn rebuild(
     log: &Arc<dyn EventLog>,
     pool: &Pool,
-    projections: &Projections,
+    all: &Projections,
+    part: &Projections,
     progress: impl FnMut(Progress) + Send,
 ) -> Result<Rebuilt, RebuildError> {
-    rebuild_with(log, pool, projections, &Options::default(), progress).await
+    let options = Options::default();
+    let how = How { all, part, options: &options, tables: Tables::Fresh, compare: true };
+    rebuild_with(log, pool, how, progress).await
+}
+
+/// What is to be folded anew, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct How<'a> {
+    /// All projections of this build.
+    pub(crate) all: &'a Projections,
+    /// Those that are to be folded anew.
+    pub(crate) part: &'a Projections,
+    pub(crate) options: &'a Options,
+    /// What to do about an interrupted fold.
+    pub(crate) tables: Tables,
+    /// Whether to compare with the live tables before they go.
+    pub(crate) compare: bool,
 }
 
 pub(crate) async fn rebuild_with(
     log: &Arc<dyn EventLog>,
     pool: &Pool,
-    projections: &Projections,
-    options: &Options,
+    how: How<'_>,
     progress: impl FnMut(Progress) + Send,
 ) -> Result<Rebuilt, RebuildError> {
-    let (live, next) = (Schema::live(), Schema::live().beside("next"));
-    let mut fresh = Fresh::start(log, pool, projections, options, next.clone(), progress).await?;
-    fresh.catch_up(&live).await?;
-
+    let live = Schema::live();
+    let mut fresh = Fresh::start(log, pool, how, Schema::next(), progress).await?;
     let mut client = store::detached(pool).await?;
-    let held = hold(&mut client, &live).await?;
-    let compared = fresh.finish(&held, &live).await?;
-    let old = live.beside("old");
-    held.batch_execute(&format!(
-        "DROP SCHEMA IF EXISTS {old} CASCADE;
-         ALTER SCHEMA {live} RENAME TO {old};
-         ALTER SCHEMA {next} RENAME TO {live}"
-    ))
-    .await?;
-    // Whoever wrote the old tables is shut out and goes on from the new ones' checkpoint.
-    held.execute("UPDATE projector.runner SET epoch = epoch + 1 WHERE schema = $1", &[&live.as_str()])
-        .await?;
-    let position = fresh.writer.position();
-    held.execute("SELECT pg_notify($1, $2)", &[&CHANNEL, &position.to_string()]).await?;
-    held.commit().await?;
-
-    // Waits for those who are still reading from it; nobody finds it any more.
-    client.batch_execute(&format!("DROP SCHEMA IF EXISTS {old} CASCADE")).await?;
-    Ok(fresh.done(compared))
+    // The ones before the live ones give up their names.
+    for projection in how.part.iter() {
+        store::remove(&*client, &Schema::old().of(projection.name())).await?;
+    }
+    fresh.catch_up(&live).await?;
+    let compared = if how.compare { fresh.compare().await? } else { None };
+    while !change_over(&mut fresh, &mut client).await? {
+        sleep(PAUSE).await;
+    }
+    let (done, writer) = fresh.done(compared);
+    writer.close().await?;
+    Ok(done)
 }
 
-/// Folds every event into scratch tables up to where the live ones are, and compares them. The
-/// live tables stand still for the comparison and are not changed. Empty: they are equal.
+/// How long readers may be kept waiting for tables to change over, and the pause before the next try.
+const WAIT: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Folds the last few events and puts the fresh tables into the place of the live ones; false if
+/// that would have taken too long, because somebody is still reading.
+async fn change_over<P: FnMut(Progress) + Send>(
+    fresh: &mut Fresh<'_, P>,
+    client: &mut ClientWrapper,
+) -> Result<bool, RebuildError> {
+    let (live, how) = (Schema::live(), fresh.how);
+    fresh.catch_up(&live).await?;
+    let held = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
+    // From here on the live tables' writer has to wait.
+    held.execute("SELECT epoch FROM projector.runner WHERE schema = $1 FOR UPDATE", &[&live.as_str()])
+        .await?;
+    let checkpoint = store::checkpoint(&*held, &live).await?;
+    if checkpoint.relation(how.all) == Relation::Newer {
+        return Err(RebuildError::Newer);
+    }
+    fresh.fold(fresh.reachable(checkpoint.position).await?).await?;
+    let (position, gone) = (fresh.writer.position(), checkpoint.unknown(how.all));
+    let whole = how.part.len() == how.all.len();
+    if !whole && position != checkpoint.position {
+        // The other tables have seen events that the log does not hold: they cannot go on together.
+        return Err(FollowError::BeyondHead { after: checkpoint.position, head: position }.into());
+    }
+    // And from here on readers, all of whom begin with this lock: no transaction of theirs may see the
+    // tables from both sides of the change, since it would not see the last rows of the new ones.
+    let lock = format!(
+        "SET LOCAL lock_timeout = {}; LOCK TABLE {live}.checkpoint IN ACCESS EXCLUSIVE MODE",
+        WAIT.as_millis()
+    );
+    match held.batch_execute(&lock).await {
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Ok(false),
+        locked => locked?,
+    }
+    store::change_over(&held, how.part, &gone, position, whole).await?;
+    held.commit().await?;
+    Ok(true)
+}
+
+/// Folds every event into scratch tables up to where the live ones are, and compares them: those of
+/// the projections in `part`. The live tables go on meanwhile. Empty: they are equal.
 ///
 /// # Errors
 /// See [`RebuildError`].
 pub async fn verify(
     log: &Arc<dyn EventLog>,
     pool: &Pool,
-    projections: &Projections,
+    all: &Projections,
+    part: &Projections,
+    progress: impl FnMut(Progress) + Send,
 ) -> Result<Vec<Difference>, RebuildError> {
-    let (live, scratch) = (Schema::live(), Schema::live().beside("check"));
     let options = Options::default();
-    let mut fresh = Fresh::start(log, pool, projections, &options, scratch.clone(), |_| {}).await?;
-    fresh.catch_up(&live).await?;
-
-    let mut client = store::detached(pool).await?;
-    let held = hold(&mut client, &live).await?;
-    let compared = fresh.finish(&held, &live).await?;
+    let how = How { all, part, options: &options, tables: Tables::Fresh, compare: true };
+    let mut fresh = Fresh::start(log, pool, how, Schema::check(), progress).await?;
+    fresh.catch_up(&Schema::live()).await?;
+    let compared = fresh.compare().await;
     let head = fresh.writer.position();
-    let after = store::checkpoint(&*held, &live).await?.position;
-    held.commit().await?;
-    drop(fresh);
-    client.batch_execute(&format!("DROP SCHEMA IF EXISTS {scratch} CASCADE")).await?;
-    match compared {
+    let client = store::detached(pool).await?;
+    store::remove(&*client, &Schema::check()).await?;
+    fresh.writer.close().await?;
+    let after = store::checkpoint(&*client, &Schema::live()).await?.position;
+    match compared? {
         Some(differences) => Ok(differences),
-        None if after > head => Err(FollowError::BeyondHead { after, head }.into()),
-        // Other projections made the live tables: each of them is in doubt.
+        None if after > log.head().await? => Err(FollowError::BeyondHead { after, head }.into()),
+        // Other versions made the live tables: each of them is in doubt.
         None => Ok(vec![Difference { table: "checkpoint".to_owned(), found: None, folded: None }]),
     }
-}
-
-/// A transaction in which the live tables' writer has to wait.
-async fn hold<'a>(client: &'a mut ClientWrapper, live: &Schema) -> Result<Tx<'a>, RebuildError> {
-    let tx = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
-    tx.execute("SELECT epoch FROM projector.runner WHERE schema = $1 FOR UPDATE", &[&live.as_str()]).await?;
-    Ok(tx)
 }
 
 /// A fold into tables of its own.
 struct Fresh<'a, P> {
     log: &'a Arc<dyn EventLog>,
     pool: &'a Pool,
-    projections: &'a Projections,
-    options: &'a Options,
+    how: How<'a>,
     schema: Schema,
     writer: Writer,
     progress: P,
@@ -180,20 +227,28 @@ impl<'a, P: FnMut(Progress) + Send> Fresh<'a, P> {
     async fn start(
         log: &'a Arc<dyn EventLog>,
         pool: &'a Pool,
-        projections: &'a Projections,
-        options: &'a Options,
+        how: How<'a>,
         schema: Schema,
         progress: P,
     ) -> Result<Self, RebuildError> {
         {
             let mut client = pool.get().await.map_err(store::Error::from)?;
-            store::prepare(&mut client, &Schema::live(), projections).await?;
+            store::prepare(&mut client, &Schema::live(), how.all).await?;
+            if store::checkpoint(&**client, &Schema::live()).await?.relation(how.all) == Relation::Newer {
+                return Err(RebuildError::Newer);
+            }
         }
         let client = store::detached(pool).await?;
-        let turn = Writer::open(client, &schema, projections, Tables::Fresh, options.patience).await?;
-        let Turn::Mine(writer) = turn else { return Err(RebuildError::AlreadyRunning) };
-        let begun = Instant::now();
-        Ok(Self { log, pool, projections, options, schema, writer, progress, begun, events: 0 })
+        let patience = how.options.patience;
+        let turn = Writer::open(pool, client, &schema, how.part, how.tables, patience).await?;
+        let writer = match turn {
+            Turn::Mine(writer) => writer,
+            Turn::Taken(client) => {
+                pulse::replace_frozen(&*client, &schema).await?;
+                return Err(RebuildError::AlreadyRunning);
+            }
+        };
+        Ok(Self { log, pool, how, schema, writer, progress, begun: Instant::now(), events: 0 })
     }
 
     /// Folds until it is less than a batch behind the live tables.
@@ -205,28 +260,49 @@ impl<'a, P: FnMut(Progress) + Send> Fresh<'a, P> {
             };
             let target = self.reachable(position).await?;
             let behind = target.0.saturating_sub(self.writer.position().0);
-            if behind < self.options.batch_events as u64 {
+            if behind < self.how.options.batch_events as u64 {
                 return Ok(());
             }
             self.fold(target).await?;
         }
     }
 
-    /// With the live writer held: folds the last few events, and compares.
-    async fn finish(
-        &mut self,
-        held: &Tx<'_>,
-        live: &Schema,
-    ) -> Result<Option<Vec<Difference>>, RebuildError> {
-        let checkpoint = store::checkpoint(&**held, live).await?;
-        let target = self.reachable(checkpoint.position).await?;
-        self.fold(target).await?;
-        if !checkpoint.fits(self.projections) || checkpoint.position != self.writer.position() {
-            return Ok(None);
+    /// Folds up to where the live tables are at one moment, and compares the two as of then. The
+    /// live ones go on. `None` where there is nothing to compare.
+    async fn compare(&mut self) -> Result<Option<Vec<Difference>>, RebuildError> {
+        let live = Schema::live();
+        let mut client = store::detached(self.pool).await?;
+        loop {
+            let moment = client
+                .build_transaction()
+                .isolation_level(IsolationLevel::RepeatableRead)
+                .read_only(true)
+                .start()
+                .await?;
+            // The first statement is what fixes the moment.
+            let which = schemas(&*moment).await?;
+            let checkpoint = store::checkpoint(&*moment, &live).await?;
+            let target = self.reachable(checkpoint.position).await?;
+            if target < self.writer.position() {
+                return Ok(None);
+            }
+            self.fold(target).await?;
+            if !checkpoint.fits(self.how.part) || checkpoint.position != self.writer.position() {
+                return Ok(None);
+            }
+            let found = checksum_in(&*moment, &live).await?;
+            let other = self.pool.get().await.map_err(store::Error::from)?;
+            let folded = checksum(self.pool, &self.schema).await?;
+            let now = schemas(&**other).await?;
+            if now == which {
+                let whole = self.how.part.len() == self.how.all.len();
+                let mut differences = differences(&found, &folded);
+                // Tables of other projections are none of this fold's, nor are letters to them.
+                differences.retain(|d| whole || folded.contains_key(&d.table) && d.table != "dead_letters");
+                return Ok(Some(differences));
+            }
+            // Someone put other tables into their place meanwhile, which that moment cannot see.
         }
-        let found = checksum_in(&**held, live).await?;
-        let folded = checksum_in(&**held, &self.schema).await?;
-        Ok(Some(differences(&found, &folded)))
     }
 
     /// Events that the log does not hold cannot be waited for.
@@ -235,7 +311,7 @@ impl<'a, P: FnMut(Progress) + Send> Fresh<'a, P> {
     }
 
     async fn fold(&mut self, target: Position) -> Result<(), RebuildError> {
-        let Self { log, writer, progress, begun, events, options, .. } = self;
+        let Self { log, writer, progress, begun, events, how, .. } = self;
         let each = |step: Step| {
             *events += step.events as u64;
             let events_per_second = *events as f64 / begun.elapsed().as_secs_f64().max(1e-6);
@@ -244,16 +320,23 @@ impl<'a, P: FnMut(Progress) + Send> Fresh<'a, P> {
             progress(Progress { position: step.position, target, events_per_second, remaining });
         };
         let never = CancellationToken::new();
-        advance(log, writer, Some(target), options.bounds(), &never, each).await?;
+        advance(log, writer, Some(target), how.options.bounds(), &never, each).await?;
         Ok(())
     }
 
-    fn done(self, differences: Option<Vec<Difference>>) -> Rebuilt {
-        Rebuilt {
-            position: self.writer.position(),
-            events: self.events,
-            took: self.begun.elapsed(),
-            differences,
-        }
+    fn done(self, differences: Option<Vec<Difference>>) -> (Rebuilt, Writer) {
+        let position = self.writer.position();
+        let done = Rebuilt { position, events: self.events, took: self.begun.elapsed(), differences };
+        (done, self.writer)
     }
+}
+
+/// The live schemas by what they are, not by what they are called.
+async fn schemas(client: &impl GenericClient) -> Result<Vec<u32>, store::Error> {
+    let sql = format!(
+        "SELECT n.oid FROM pg_namespace n JOIN {live}.checkpoint c ON n.nspname = '{name}_' || c.name ORDER BY 1",
+        live = Schema::live(),
+        name = Schema::live().as_str(),
+    );
+    Ok(client.query(&sql, &[]).await?.iter().map(|row| row.get(0)).collect())
 }

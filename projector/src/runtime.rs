@@ -3,16 +3,18 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use deadpool_postgres::Pool;
+use futures::StreamExt;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
-use weir_events::{EventLog, FollowError, Position};
+use weir_events::{EventLog, Filter, FollowError, Position};
 
 use crate::{
-    Metrics, Projections, RebuildError, Schema,
+    Metrics, Projections, RebuildError, Rebuilt, Schema,
     fold::{FoldError, Step, advance},
-    reader::Bounds,
-    rebuild::{self, Progress},
-    store,
+    pulse,
+    reader::{self, Bounds},
+    rebuild::{self, How, Progress},
+    store::{self, Relation},
     writer::{Tables, Turn, Writer},
 };
 
@@ -25,8 +27,11 @@ pub struct Options {
     pub batch_bytes: usize,
     /// How long PostgreSQL may take for a batch before the connection is given up.
     pub patience: Duration,
-    /// How often a process that stands by looks whether the one that writes is gone.
+    /// How often a process that stands by looks whether the one that writes is gone, and the one that
+    /// writes whether it is asked for something.
     pub standby_poll: Duration,
+    /// How long tables that were replaced are kept.
+    pub grace: Duration,
     /// The first and the longest pause between attempts while PostgreSQL is away.
     pub backoff: (Duration, Duration),
 }
@@ -37,7 +42,8 @@ impl Default for Options {
             batch_events: 5_000,
             batch_bytes: 8 << 20,
             patience: Duration::from_secs(60),
-            standby_poll: Duration::from_secs(1),
+            standby_poll: Duration::from_millis(500),
+            grace: Duration::from_secs(600),
             backoff: (Duration::from_millis(100), Duration::from_secs(5)),
         }
     }
@@ -56,8 +62,10 @@ pub enum Status {
     Starting,
     /// Another process writes; this one takes over when that one is gone.
     Standby,
-    /// The tables are of other projections, or other versions of them, than this build's: they
-    /// are built anew and serve as they are until then.
+    /// A newer build made the tables: this one leaves them alone.
+    Outdated,
+    /// The tables are of older versions of projections than this build's: they are built anew, and
+    /// those that are there serve until then.
     Rebuilding {
         /// How far the new ones are.
         position: Position,
@@ -102,11 +110,16 @@ enum Halt {
     Shutdown,
     Fatal(FollowError),
     Retry(store::Error),
+    /// Other tables, or another writer, came into the place of this one's.
+    Fenced,
 }
 
 impl From<store::Error> for Halt {
     fn from(error: store::Error) -> Self {
-        Self::Retry(error)
+        match error {
+            store::Error::Fenced => Self::Fenced,
+            error => Self::Retry(error),
+        }
     }
 }
 
@@ -114,7 +127,7 @@ impl From<FoldError> for Halt {
     fn from(error: FoldError) -> Self {
         match error {
             FoldError::Log(error) => Self::Fatal(error),
-            FoldError::Database(error) => Self::Retry(error),
+            FoldError::Database(error) => error.into(),
         }
     }
 }
@@ -173,6 +186,11 @@ impl Runtime {
             let error = match self.lead(shutdown).await {
                 Halt::Shutdown => return Ok(()),
                 Halt::Fatal(error) => return Err(error.into()),
+                Halt::Fenced => {
+                    self.leading(false);
+                    tracing::info!("the read models have another writer, or other tables: taking a new turn");
+                    continue;
+                }
                 Halt::Retry(error) => error,
             };
             self.leading(false);
@@ -183,6 +201,12 @@ impl Runtime {
             // The first of a row and then ever fewer: an outage must not fill the disk.
             if attempts.is_power_of_two() {
                 tracing::warn!(%error, attempts, "projecting was interrupted and is tried again");
+            }
+            if attempts > 1 {
+                // Not where the database is away: it waits for it at the next attempt.
+                let (schema, reason) = (Schema::live(), error.to_string());
+                let note = pulse::failed(&self.pool, &schema, &reason);
+                let _ = tokio::time::timeout(Duration::from_millis(200), note).await;
             }
             self.status.send_replace(Status::Retrying { error: error.to_string(), attempts });
             let (first, longest) = self.options.backoff;
@@ -211,10 +235,14 @@ impl Runtime {
         self.reached(writer.position());
         tracing::info!(position = %writer.position(), "projecting");
         let each = |step| self.stepped(&step);
+        let epoch = writer.epoch();
         let bounds = self.options.bounds();
-        match advance(&self.log, &mut writer, None, bounds, shutdown, each).await {
-            Ok(()) => Halt::Shutdown,
-            Err(error) => error.into(),
+        tokio::select! {
+            followed = advance(&self.log, &mut writer, None, bounds, shutdown, each) => match followed {
+                Ok(()) => Halt::Shutdown,
+                Err(error) => error.into(),
+            },
+            fenced = self.maintain(epoch) => fenced,
         }
     }
 
@@ -223,62 +251,185 @@ impl Runtime {
         let schema = Schema::live();
         let mut standing_by = None;
         loop {
-            {
-                let mut client = self.pool.get().await.map_err(store::Error::from)?;
-                store::prepare(&mut client, &schema, &self.projections).await?;
+            let relation = self.relation().await?;
+            match relation {
+                Relation::Newer => {
+                    self.status_is(
+                        Status::Outdated,
+                        "the read models are of a newer build: this one stands by",
+                    );
+                    self.stand_by(&schema).await?;
+                    continue;
+                }
+                // An older build may still lead. Its tables serve, and go on, until the new ones are there.
+                Relation::Older(names) => {
+                    self.build(&names).await?;
+                    continue;
+                }
+                Relation::Same | Relation::Other(_) => {}
             }
             let client = match standing_by.take() {
                 Some(client) => client,
                 None => store::detached(&self.pool).await?,
             };
             let patience = self.options.patience;
-            let writer =
-                match Writer::open(client, &schema, &self.projections, Tables::Keep, patience).await? {
-                    Turn::Mine(writer) => writer,
-                    Turn::Taken(client) => {
-                        standing_by = Some(client);
-                        self.stand_by(&schema).await?;
-                        continue;
-                    }
-                };
-            // A fold that was killed leaves a copy of everything.
-            if let Err(error) = store::sweep(&self.pool, &schema).await {
-                tracing::warn!(%error, "what an interrupted rebuild left could not be removed");
+            let (pool, projections) = (&self.pool, &self.projections);
+            let turn = Writer::open(pool, client, &schema, projections, Tables::Keep, patience).await?;
+            let writer = match turn {
+                Turn::Mine(writer) => writer,
+                Turn::Taken(client) => {
+                    pulse::replace_frozen(&*client, &schema).await?;
+                    standing_by = Some(client);
+                    self.status_is(Status::Standby, "another process projects; this one stands by");
+                    self.stand_by(&schema).await?;
+                    continue;
+                }
+            };
+            // What may have changed before it was this one's turn.
+            match self.relation().await? {
+                Relation::Same => return Ok(writer),
+                // The writer is kept meanwhile, so that no other process begins the same; when the tables
+                // change over it is shut out and takes a new turn.
+                Relation::Other(names) => self.build(&names).await?,
+                Relation::Older(_) | Relation::Newer => {}
             }
-            let checkpoint = {
+        }
+    }
+
+    async fn relation(&self) -> Result<Relation, store::Error> {
+        let mut client = self.pool.get().await?;
+        store::prepare(&mut client, &Schema::live(), &self.projections).await?;
+        Ok(store::checkpoint(&**client, &Schema::live()).await?.relation(&self.projections))
+    }
+
+    /// Folds projections anew beside their live tables, unless another process does; what one that was
+    /// interrupted has folded is taken over.
+    async fn build(&self, names: &[&'static str]) -> Result<(), Halt> {
+        tracing::info!(?names, "projections have changed: their tables are built anew");
+        let progress = |p: Progress| {
+            self.status.send_replace(Status::Rebuilding { position: p.position, target: p.target });
+        };
+        match self.rebuild(names, Tables::Resume, progress).await {
+            Ok(done) => {
+                tracing::info!(position = %done.position, seconds = done.took.as_secs_f64(), "they are built");
+                Ok(())
+            }
+            Err(RebuildError::Log(error)) => Err(Halt::Fatal(error)),
+            Err(RebuildError::Database(error)) => Err(error.into()),
+            // Another process builds, or the log is away: look again after a pause.
+            Err(RebuildError::AlreadyRunning | RebuildError::Newer) => {
+                self.stand_by(&Schema::live()).await?;
+                Ok(())
+            }
+            Err(error @ RebuildError::Unavailable(_)) => {
+                tracing::warn!(%error, "building tables anew has to wait");
+                sleep(self.options.standby_poll).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn rebuild<S: AsRef<str>>(
+        &self,
+        names: &[S],
+        tables: Tables,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<Rebuilt, RebuildError> {
+        let part = self.projections.only(names);
+        let how = How {
+            all: &self.projections,
+            part: &part,
+            options: &self.options,
+            tables,
+            // Those that are built because they have changed are not what they were.
+            compare: tables == Tables::Fresh,
+        };
+        rebuild::rebuild_with(&self.log, &self.pool, how, progress).await
+    }
+
+    /// What there is to do beside following the log, for as long as this epoch lasts: what people ask
+    /// for, and tidying up. While no events come only this notices that another writer has taken over.
+    async fn maintain(&self, epoch: i64) -> Halt {
+        self.tidy(store::sweep(&self.pool).await);
+        self.read_again().await;
+        loop {
+            self.tidy(store::bury(&self.pool, self.options.grace).await);
+            let look = async {
                 let client = self.pool.get().await.map_err(store::Error::from)?;
-                store::checkpoint(&**client, &schema).await?
+                let now = store::epoch(&**client, &Schema::live()).await?;
+                Ok::<_, store::Error>((now, store::requests(&**client).await?))
             };
-            if checkpoint.fits(&self.projections) {
-                return Ok(writer);
-            }
-            // The writer is kept meanwhile, so that no other process begins the same.
-            tracing::info!("the projections have changed: building the read models anew");
-            let progress = |p: Progress| {
-                self.status.send_replace(Status::Rebuilding { position: p.position, target: p.target });
+            let requested = match look.await {
+                Ok((now, _)) if now != epoch => return Halt::Fenced,
+                Ok((_, requested)) => requested,
+                // Following the log will tell.
+                Err(_) => Vec::new(),
             };
-            let rebuilt =
-                rebuild::rebuild_with(&self.log, &self.pool, &self.projections, &self.options, progress)
-                    .await;
-            match rebuilt {
-                Ok(done) => tracing::info!(position = %done.position, "the read models are built anew"),
-                Err(RebuildError::Log(error)) => return Err(Halt::Fatal(error)),
-                Err(RebuildError::Database(error)) => return Err(Halt::Retry(error)),
-                // Someone rebuilds by hand, or the log is away: look again after a pause.
-                Err(error @ (RebuildError::AlreadyRunning | RebuildError::Unavailable(_))) => {
-                    tracing::warn!(%error, "building the read models anew has to wait");
-                    sleep(self.options.standby_poll).await;
+            // Those of projections that there are no more stay unheard.
+            if self.projections.only(&requested).len() > 0 {
+                tracing::info!(?requested, "projections are folded anew, as was asked");
+                match self.rebuild(&requested, Tables::Fresh, |_| {}).await {
+                    Ok(done) => match &done.differences {
+                        Some(differences) if differences.is_empty() => {
+                            tracing::info!(position = %done.position, "they are, and were equal");
+                        }
+                        found => {
+                            tracing::warn!(position = %done.position, ?found, "they are, and were different")
+                        }
+                    },
+                    Err(error) => self.failed("a rebuild failed", &error).await,
                 }
             }
-            // Swapping has shut this writer out: it takes a new turn.
+            sleep(self.options.standby_poll).await;
+        }
+    }
+
+    fn tidy(&self, result: Result<(), store::Error>) {
+        if let Err(error) = result {
+            tracing::warn!(%error, "what is left over could not be removed");
+        }
+    }
+
+    /// Events that an older build could not read, and this one can: everything is folded anew, so that
+    /// they are taken in at their place.
+    async fn read_again(&self) {
+        let letters = async {
+            let client = self.pool.get().await.map_err(store::Error::from)?;
+            store::unreadable(&**client).await
+        };
+        let letters: Vec<Position> = letters.await.unwrap_or_default();
+        for position in letters {
+            let after = Position(position.0.saturating_sub(1));
+            let Some(Ok(stored)) = self.log.follow(Filter::All, after).next().await else { return };
+            if stored.position != position || reader::decode(stored).is_err() {
+                continue;
+            }
+            tracing::info!(%position, "an event can be read that could not be: everything is folded anew");
+            let asked = async {
+                let client = self.pool.get().await.map_err(store::Error::from)?;
+                store::request(&**client, &self.projections.names()).await
+            };
+            if let Err(error) = asked.await {
+                tracing::warn!(%error, "it has to wait");
+            }
+            return;
+        }
+    }
+
+    /// Notes a failure where people look for it.
+    async fn failed(&self, what: &str, error: &(impl std::fmt::Display + Sync)) {
+        tracing::warn!(%error, "{what}");
+        let _ = pulse::failed(&self.pool, &Schema::live(), &format!("{what}: {error}")).await;
+    }
+
+    fn status_is(&self, status: Status, what: &str) {
+        if self.status.send_replace(status.clone()) != status {
+            tracing::info!("{what}");
         }
     }
 
     /// Another process writes: waits a little, and passes its progress on.
     async fn stand_by(&self, schema: &Schema) -> Result<(), store::Error> {
-        if self.status.send_replace(Status::Standby) != Status::Standby {
-            tracing::info!("another process projects; this one stands by");
-        }
         let client = self.pool.get().await?;
         let position = store::checkpoint(&**client, schema).await?.position;
         drop(client);

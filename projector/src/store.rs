@@ -1,4 +1,6 @@
-//! The schema, the checkpoint and the fence: what the runtime keeps beside the projections' rows.
+//! The schemas, the checkpoint and the fence: what the runtime keeps beside the projections' rows.
+
+use std::time::Duration;
 
 use deadpool_postgres::{Client, ClientWrapper, Object, Pool};
 use tokio_postgres::{GenericClient, IsolationLevel};
@@ -40,14 +42,63 @@ pub(crate) struct Checkpoint {
     pub(crate) position: Position,
 }
 
+/// What a build has to do with the tables that it finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// It made them: it can go on from where they are.
+    Same,
+    /// They are of an older build: these projections have to be folded anew.
+    Older(Vec<&'static str>),
+    /// They are of the same versions, but of other definitions, which no release should be: these
+    /// projections have to be folded anew, by whoever has its turn to write.
+    Other(Vec<&'static str>),
+    /// They are of a newer build: this one must leave them alone.
+    Newer,
+}
+
 impl Checkpoint {
-    /// Whether these projections can go on from here.
+    /// Whether the tables of these projections were made by this build.
     pub(crate) fn fits(&self, projections: &Projections) -> bool {
+        projections.origins().iter().all(|origin| self.origins.contains(origin))
+    }
+
+    /// Whether they count exactly these projections.
+    pub(crate) fn is_of(&self, projections: &Projections) -> bool {
         self.origins == projections.origins()
+    }
+
+    pub(crate) fn relation(&self, projections: &Projections) -> Relation {
+        let (mut older, mut other, mut newer) = (Vec::new(), Vec::new(), false);
+        for projection in projections.iter() {
+            let Some(found) = self.origins.iter().find(|o| o.name == projection.name()) else {
+                older.push(projection.name());
+                continue;
+            };
+            if found.version < projection.version() {
+                older.push(projection.name());
+            } else if found.version > projection.version() {
+                newer = true;
+            } else if found.tables != Some(projection.tables()) {
+                other.push(projection.name());
+            }
+        }
+        let unknown = self.origins.iter().any(|o| !projections.names().contains(&o.name.as_str()));
+        match (older.is_empty(), newer || unknown) {
+            (_, true) if newer || older.is_empty() => Relation::Newer,
+            (false, _) => Relation::Older([older, other].concat()),
+            _ if other.is_empty() => Relation::Same,
+            _ => Relation::Other(other),
+        }
+    }
+
+    /// Names that it counts and this build does not have.
+    pub(crate) fn unknown(&self, projections: &Projections) -> Vec<String> {
+        let names = projections.names();
+        self.origins.iter().map(|o| &o.name).filter(|n| !names.contains(&n.as_str())).cloned().collect()
     }
 }
 
-/// Makes the live schema's tables if they are not there yet, so that they can be read, though
+/// Makes the live schemas' tables if they are not there yet, so that they can be read, though
 /// empty, before the first event is folded. Tables of other versions are left alone: whoever
 /// runs or rebuilds deals with them.
 ///
@@ -64,7 +115,7 @@ pub(crate) async fn detached(pool: &Pool) -> Result<ClientWrapper, Error> {
     Ok(Object::take(pool.get().await?))
 }
 
-/// Makes the fence's table, and the schema with its tables, where they are not there.
+/// Makes the runtime's own tables, and the schemas with theirs, where they are not there.
 pub(crate) async fn prepare(
     client: &mut Client,
     schema: &Schema,
@@ -75,15 +126,17 @@ pub(crate) async fn prepare(
     tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('weir projector schema', 0))", &[]).await?;
     tx.batch_execute(include_str!("runner.sql")).await?;
     register(&*tx, schema).await?;
-    let there = tx
-        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&format!("{schema}.checkpoint")])
-        .await?
-        .get::<_, bool>(0);
-    if !there {
+    if !exists(&*tx, schema).await? {
         create(&tx, schema, projections).await?;
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Whether the schema has a checkpoint.
+pub(crate) async fn exists(client: &impl GenericClient, schema: &Schema) -> Result<bool, Error> {
+    let sql = "SELECT to_regclass($1) IS NOT NULL";
+    Ok(client.query_one(sql, &[&format!("{schema}.checkpoint")]).await?.get(0))
 }
 
 /// Gives the schema its row in the fence.
@@ -93,14 +146,14 @@ pub(crate) async fn register(client: &impl GenericClient, schema: &Schema) -> Re
     Ok(())
 }
 
-/// Makes an empty schema anew, in place of what it was.
+/// Makes a schema anew and empty, in place of what it was.
 pub(crate) async fn recreate(
     client: &mut ClientWrapper,
     schema: &Schema,
     projections: &Projections,
 ) -> Result<(), Error> {
+    remove(&**client, schema).await?;
     let tx = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
-    tx.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await?;
     create(&tx, schema, projections).await?;
     tx.commit().await?;
     Ok(())
@@ -111,26 +164,38 @@ async fn create(tx: &Tx<'_>, schema: &Schema, projections: &Projections) -> Resu
         .await?;
     tx.batch_execute(include_str!("checkpoint.sql")).await?;
     for projection in projections.iter() {
+        let own = schema.of(projection.name());
+        tx.batch_execute(&format!("CREATE SCHEMA {own}; SET LOCAL search_path TO {own}")).await?;
         tx.batch_execute(projection.schema()).await?;
     }
+    count(tx, schema, projections, Position::START).await
+}
+
+/// Counts projections in a checkpoint, from a position on.
+async fn count(
+    tx: &Tx<'_>,
+    schema: &Schema,
+    projections: &Projections,
+    position: Position,
+) -> Result<(), Error> {
     let origins = projections.origins();
     let names: Vec<_> = origins.iter().map(|o| o.name.as_str()).collect();
     let versions: Vec<_> = origins.iter().map(|o| o.version).collect();
     let tables: Vec<_> = origins.iter().map(|o| o.tables).collect();
-    tx.execute(
-        "INSERT INTO checkpoint (name, version, position, updated_at, tables) SELECT name, version, 0, now(), tables \
-         FROM unnest($1::text[], $2::integer[], $3::uuid[]) AS p (name, version, tables)",
-        &[&names, &versions, &tables],
-    )
-    .await?;
+    let sql = format!(
+        "INSERT INTO {schema}.checkpoint (name, version, position, updated_at, tables) \
+         SELECT name, version, $4, now(), tables \
+         FROM unnest($1::text[], $2::integer[], $3::uuid[]) AS p (name, version, tables) \
+         ON CONFLICT (name) DO UPDATE SET version = excluded.version, position = excluded.position, \
+             updated_at = excluded.updated_at, tables = excluded.tables"
+    );
+    tx.execute(&sql, &[&names, &versions, &tables, &number(position)]).await?;
     Ok(())
 }
 
 /// The schema's checkpoint; with no projections in it, it stands at the start.
 pub(crate) async fn checkpoint(client: &impl GenericClient, schema: &Schema) -> Result<Checkpoint, Error> {
-    // An older build's table may lack the last column; nothing fits it then.
-    let sql =
-        format!("SELECT name, version, position, (to_jsonb(c)->>'tables')::uuid FROM {schema}.checkpoint c");
+    let sql = format!("SELECT name, version, position, tables FROM {schema}.checkpoint c");
     let rows = client.query(&sql, &[]).await?;
     let position = rows.iter().map(|r| r.get::<_, i64>(2)).min().unwrap_or_default();
     let mut origins: Vec<_> =
@@ -139,31 +204,145 @@ pub(crate) async fn checkpoint(client: &impl GenericClient, schema: &Schema) -> 
     Ok(Checkpoint { origins, position: Position(u64::try_from(position).unwrap_or_default()) })
 }
 
-/// Removes what an interrupted rebuild or check left beside a schema. Those that are under way hold
-/// their schema's lock, and a rebuild's stands for the tables that it has just replaced as well.
-pub(crate) async fn sweep(pool: &Pool, schema: &Schema) -> Result<(), Error> {
-    let client = detached(pool).await?;
-    let [next, old, check] = ["next", "old", "check"].map(|suffix| schema.beside(suffix));
-    for (holder, left) in [(&next, &[&next, &old][..]), (&check, &[&check])] {
-        let names: Vec<&str> = left.iter().map(|schema| schema.as_str()).collect();
-        let there = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = ANY($1))";
-        if !client.query_one(there, &[&names]).await?.get::<_, bool>(0) || !lock(&client, holder).await? {
-            continue;
+/// Puts freshly folded tables in the place of the live ones, which nobody finds any more, and the
+/// same with the dead letters. Whoever wrote the old ones is shut out, and goes on from the new
+/// ones' checkpoint. Within the transaction that holds the fence of the live schema.
+pub(crate) async fn change_over(
+    held: &Tx<'_>,
+    projections: &Projections,
+    gone: &[String],
+    position: Position,
+    whole: bool,
+) -> Result<(), Error> {
+    let (live, next, old) = (Schema::live(), Schema::next(), Schema::old());
+    let names = projections.names();
+    let mut renames = String::new();
+    let there = "SELECT nspname::text FROM pg_namespace WHERE nspname = ANY($1)";
+    let replaced: Vec<String> = names.iter().map(|n| (*n).to_owned()).chain(gone.iter().cloned()).collect();
+    let wanted: Vec<_> = replaced.iter().map(|n| live.of(n).as_str().to_owned()).collect();
+    let there: Vec<String> = held.query(there, &[&wanted]).await?.iter().map(|r| r.get(0)).collect();
+    let mut retired = Vec::new();
+    for name in &replaced {
+        if there.iter().any(|t| *t == live.of(name).as_str()) {
+            renames += &format!("ALTER SCHEMA {} RENAME TO \"{}\";", live.of(name), old.of(name).as_str());
+            retired.push(old.of(name).as_str().to_owned());
         }
-        for schema in left {
-            client.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await?;
-        }
-        let unlock = "SELECT pg_advisory_unlock(hashtextextended('weir projector ' || $1, 0))";
-        client.execute(unlock, &[&holder.as_str()]).await?;
-        tracing::info!(schemas = names.join(", "), "removed what an interrupted rebuild had left");
+    }
+    for name in &names {
+        renames += &format!("ALTER SCHEMA {} RENAME TO \"{}\";", next.of(name), live.of(name).as_str());
+    }
+    held.batch_execute(&renames).await?;
+    held.execute(
+        "INSERT INTO projector.retired (schema) SELECT unnest($1::text[]) \
+         ON CONFLICT (schema) DO UPDATE SET at = excluded.at",
+        &[&retired],
+    )
+    .await?;
+    held.execute(&format!("DELETE FROM {live}.checkpoint WHERE name = ANY($1)"), &[&gone]).await?;
+    count(held, &live, projections, position).await?;
+    // What nobody could read may be readable to those that were folded anew, but not to the rest.
+    let letters =
+        format!("DELETE FROM {live}.dead_letters WHERE projection = ANY($1) OR (projection = '*' AND $2)");
+    held.execute(&letters, &[&replaced, &whole]).await?;
+    held.batch_execute(&format!(
+        "INSERT INTO {live}.dead_letters SELECT * FROM {next}.dead_letters ON CONFLICT DO NOTHING;
+         DROP SCHEMA {next} CASCADE"
+    ))
+    .await?;
+    let names: Vec<_> = names.iter().map(|n| (*n).to_owned()).collect();
+    held.execute("DELETE FROM projector.requests WHERE name = ANY($1)", &[&names]).await?;
+    held.execute("UPDATE projector.runner SET epoch = epoch + 1 WHERE schema = $1", &[&live.as_str()])
+        .await?;
+    held.execute("SELECT pg_notify($1, $2)", &[&CHANNEL, &position.to_string()]).await?;
+    Ok(())
+}
+
+/// A schema and those of its projections.
+async fn family(client: &impl GenericClient, schema: &Schema) -> Result<Vec<String>, Error> {
+    let sql = "SELECT nspname::text FROM pg_namespace \
+               WHERE nspname = $1 OR starts_with(nspname, $1 || '_') ORDER BY 1";
+    Ok(client.query(sql, &[&schema.as_str()]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+/// Removes a schema and those of its projections; never the live ones.
+pub(crate) async fn remove(client: &impl GenericClient, schema: &Schema) -> Result<(), Error> {
+    debug_assert_ne!(*schema, Schema::live(), "those of others begin with its name");
+    for name in family(client, schema).await? {
+        client.batch_execute(&format!("DROP SCHEMA IF EXISTS \"{name}\" CASCADE")).await?;
     }
     Ok(())
+}
+
+/// Removes what an interrupted rebuild or check left. Those that are under way hold their schema's
+/// lock.
+pub(crate) async fn sweep(pool: &Pool) -> Result<(), Error> {
+    let client = detached(pool).await?;
+    for schema in [Schema::next(), Schema::check()] {
+        if family(&*client, &schema).await?.is_empty() || !lock(&client, &schema).await? {
+            continue;
+        }
+        remove(&*client, &schema).await?;
+        unlock(&client, &schema).await?;
+        tracing::info!(%schema, "removed what an interrupted fold had left");
+    }
+    Ok(())
+}
+
+/// Removes tables that were replaced so long ago.
+pub(crate) async fn bury(pool: &Pool, grace: Duration) -> Result<(), Error> {
+    let client = pool.get().await?;
+    let due =
+        "SELECT schema FROM projector.retired WHERE at <= clock_timestamp() - make_interval(secs => $1)";
+    for row in client.query(due, &[&grace.as_secs_f64()]).await? {
+        let schema: String = row.get(0);
+        // Waits for those who still read from it.
+        client.batch_execute(&format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE")).await?;
+        client.execute("DELETE FROM projector.retired WHERE schema = $1", &[&schema]).await?;
+        tracing::info!(schema, "removed tables that were replaced");
+    }
+    Ok(())
+}
+
+/// Projections that someone wants to be folded anew.
+pub(crate) async fn requests(client: &impl GenericClient) -> Result<Vec<String>, Error> {
+    let rows = client.query("SELECT name FROM projector.requests ORDER BY name", &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Asks for projections to be folded anew.
+pub(crate) async fn request(client: &impl GenericClient, names: &[&'static str]) -> Result<(), Error> {
+    let sql = "INSERT INTO projector.requests (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING";
+    client.execute(sql, &[&names]).await?;
+    Ok(())
+}
+
+/// Where the first events lie that nobody could read.
+pub(crate) async fn unreadable(client: &impl GenericClient) -> Result<Vec<Position>, Error> {
+    let sql = format!(
+        "SELECT position FROM {}.dead_letters WHERE projection = '*' ORDER BY position LIMIT 1000",
+        Schema::live()
+    );
+    let rows = client.query(&sql, &[]).await?;
+    Ok(rows.iter().map(|row| Position(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())).collect())
 }
 
 /// Takes the session's advisory lock for a schema, unless another session holds it.
 async fn lock(client: &ClientWrapper, schema: &Schema) -> Result<bool, Error> {
     let sql = "SELECT pg_try_advisory_lock(hashtextextended('weir projector ' || $1, 0))";
     Ok(client.query_one(sql, &[&schema.as_str()]).await?.get(0))
+}
+
+/// Whose turn it is to write.
+pub(crate) async fn epoch(client: &impl GenericClient, schema: &Schema) -> Result<i64, Error> {
+    let sql = "SELECT epoch FROM projector.runner WHERE schema = $1";
+    Ok(client.query_one(sql, &[&schema.as_str()]).await?.get(0))
+}
+
+/// Gives the lock back.
+pub(crate) async fn unlock(client: &ClientWrapper, schema: &Schema) -> Result<(), Error> {
+    let sql = "SELECT pg_advisory_unlock(hashtextextended('weir projector ' || $1, 0))";
+    client.execute(sql, &[&schema.as_str()]).await?;
+    Ok(())
 }
 
 /// Tries to become the schema's writer: takes the session's advisory lock and a new epoch, which
@@ -181,4 +360,8 @@ pub(crate) async fn lead(client: &ClientWrapper, schema: &Schema) -> Result<Opti
         )
         .await?;
     Ok(Some(row.get(0)))
+}
+
+pub(crate) fn number(position: Position) -> i64 {
+    i64::try_from(position.0).unwrap_or(i64::MAX)
 }

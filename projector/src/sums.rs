@@ -45,7 +45,7 @@ impl fmt::Display for Sum<'_> {
     }
 }
 
-/// A hash per table of a schema over all its rows, whatever their order; equal content has equal
+/// A hash per table of a checkpoint's projections over all its rows, whatever their order; equal content has equal
 /// hashes. `checkpoint` is left out: it says how far and when, not what.
 ///
 /// # Errors
@@ -75,16 +75,15 @@ pub(crate) async fn checksum_in(
             "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL extra_float_digits = 1",
         )
         .await?;
-    let tables = client
-        .query(
-            "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 AND tablename <> 'checkpoint'",
-            &[&schema.as_str()],
-        )
-        .await?;
+    let counted = format!(
+        "SELECT schemaname::text, tablename::text FROM pg_tables \
+         WHERE tablename <> 'checkpoint' \
+           AND schemaname IN (SELECT $1 UNION ALL SELECT $1 || '_' || name FROM {schema}.checkpoint)"
+    );
     let mut sums = BTreeMap::new();
-    for row in tables {
-        let table: String = row.get(0);
-        let sql = include_str!("checksum.sql").replace("{table}", &format!("{schema}.\"{table}\""));
+    for row in client.query(&counted, &[&schema.as_str()]).await? {
+        let (own, table): (String, String) = (row.get(0), row.get(1));
+        let sql = include_str!("checksum.sql").replace("{table}", &format!("\"{own}\".\"{table}\""));
         let sum: String = client.query_one(&sql, &[]).await?.get(0);
         sums.insert(table, sum);
     }

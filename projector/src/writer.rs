@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::ClientWrapper;
+use deadpool_postgres::{ClientWrapper, Pool};
 use futures::future::{join_all, join4};
 use tokio::time::timeout;
 use tokio_postgres::Statement;
@@ -11,8 +11,9 @@ use weir_events::Position;
 use crate::{
     Projections, Schema, Tx,
     projection::execute,
-    reader::{Batch, Dead},
-    store::{self, CHANNEL, Error},
+    pulse::Pulse,
+    reader::{self, Batch, Dead},
+    store::{self, CHANNEL, Error, number},
 };
 
 /// What holds for the whole session. The plans of the projections' statements must never depend
@@ -47,6 +48,8 @@ pub(crate) enum Tables {
     Keep,
     /// Begin anew.
     Fresh,
+    /// Go on if they were begun by the same projections, else begin anew.
+    Resume,
 }
 
 /// What came of an attempt to become the writer.
@@ -66,12 +69,15 @@ pub(crate) struct Writer {
     position: Position,
     patience: Duration,
     fence: Statement,
+    path: String,
+    pulse: Pulse,
 }
 
 impl Writer {
     /// Becomes the writer over a connection of its own, unless another session is. Its tables must
     /// be there, unless they are to be fresh.
     pub(crate) async fn open(
+        pool: &Pool,
         mut client: ClientWrapper,
         schema: &Schema,
         projections: &Projections,
@@ -80,12 +86,16 @@ impl Writer {
     ) -> Result<Turn, Error> {
         let open = async {
             client.batch_execute(SESSION).await?;
-            if tables == Tables::Fresh {
+            if tables != Tables::Keep {
                 client.batch_execute(FRESH).await?;
                 store::register(&*client, schema).await?;
             }
             let Some(epoch) = store::lead(&client, schema).await? else { return Ok(Turn::Taken(client)) };
-            if tables == Tables::Fresh {
+            let pulse = Pulse::start(pool, schema).await?;
+            let kept = tables == Tables::Resume
+                && store::exists(&*client, schema).await?
+                && store::checkpoint(&*client, schema).await?.is_of(projections);
+            if tables != Tables::Keep && !kept {
                 store::recreate(&mut client, schema, projections).await?;
             }
             let position = store::checkpoint(&*client, schema).await?.position;
@@ -98,9 +108,21 @@ impl Writer {
                 position,
                 patience,
                 fence,
+                path: search_path(schema, projections),
+                pulse,
             }))
         };
         timeout(patience, open).await.map_err(|_| Error::Timeout)?
+    }
+
+    /// What shuts this one out when it changes.
+    pub(crate) fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// Lets others write at once, not only when the connection has ended.
+    pub(crate) async fn close(self) -> Result<(), Error> {
+        store::unlock(&self.client, &self.schema).await
     }
 
     /// What it writes.
@@ -121,15 +143,20 @@ impl Writer {
         let mut dead = 0;
         let mut todo = vec![batch];
         while let Some(mut batch) = todo.pop() {
+            let events = batch.len();
             let patience = self.patience;
             match timeout(patience, self.commit(&mut batch)).await.map_err(|_| Error::Timeout)? {
-                Ok(()) => dead += batch.dead.len(),
+                Ok(()) => {
+                    dead += batch.dead.len();
+                    self.pulse.folded(events);
+                }
                 Err(Error::Statement(error)) if refused(&error) => match batch.events.len() {
                     0 => return Err(Error::Statement(error)),
                     1 => {
                         dead += timeout(patience, self.commit_one(&mut batch))
                             .await
                             .map_err(|_| Error::Timeout)??;
+                        self.pulse.folded(events);
                     }
                     _ => {
                         let (first, second) = batch.halves();
@@ -146,9 +173,8 @@ impl Writer {
     async fn commit(&mut self, batch: &mut Batch) -> Result<(), Error> {
         let folded = batch.folded(&self.projections);
         let tx = self.client.transaction().await?;
-        let search_path = format!("SET LOCAL search_path TO {}", self.schema);
         let (path, epoch, written, moved) = join4(
-            tx.batch_execute(&search_path),
+            tx.batch_execute(&self.path),
             tx.query_opt(&self.fence, &[&self.schema.0]),
             join_all(folded.into_iter().map(|f| f.write(&tx))),
             conclude(&tx, &self.projections, &self.schema, &batch.dead, self.position, batch.last),
@@ -173,26 +199,21 @@ impl Writer {
     async fn commit_one(&mut self, batch: &mut Batch) -> Result<usize, Error> {
         let mut dead = batch.dead.clone();
         let mut tx = self.client.transaction().await?;
-        tx.batch_execute(&format!("SET LOCAL search_path TO {}", self.schema)).await?;
+        tx.batch_execute(&self.path).await?;
         let epoch = tx.query_opt(&self.fence, &[&self.schema.0]).await?;
         if epoch.map(|row| row.get(0)) != Some(self.epoch) {
             return Err(Error::Fenced);
         }
         for projection in self.projections.iter() {
             let part = tx.transaction().await?;
-            let mut folded = projection.begin();
-            batch.events.iter().for_each(|event| folded.fold(event));
+            let folded = batch.folded_by(projection);
             match folded.write(&part).await {
                 Ok(()) => part.commit().await?,
                 Err(error) if refused(&error) => {
                     part.rollback().await?;
-                    dead.extend(batch.events.iter().map(|event| Dead {
-                        position: event.position,
-                        projection: projection.name(),
-                        subject: event.subject.to_string(),
-                        reason: store::describe(&error),
-                        at: Some(event.meta.time),
-                    }));
+                    let reason = store::describe(&error);
+                    let of = |event| reader::refused(event, projection.name(), reason.clone());
+                    dead.extend(batch.events.iter().map(of));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -224,7 +245,7 @@ async fn conclude(
     let statement = tx.prepare_cached(MOVE).await?;
     let moved = tx.execute(&statement, &[&number(to), &number(from)]).await?;
     // Whoever else moved it has folded these events.
-    if moved != projections.iter().count() as u64 {
+    if moved != projections.len() as u64 {
         return Err(Error::Fenced);
     }
     if *schema == Schema::live() {
@@ -233,8 +254,9 @@ async fn conclude(
     Ok(())
 }
 
-fn number(position: Position) -> i64 {
-    i64::try_from(position.0).unwrap_or(i64::MAX)
+fn search_path(schema: &Schema, projections: &Projections) -> String {
+    let path: Vec<String> = schema.path(projections).iter().map(|name| format!("\"{name}\"")).collect();
+    format!("SET LOCAL search_path TO {}", path.join(", "))
 }
 
 /// Whether the data are at fault, not the server: values that a column cannot hold, broken

@@ -10,8 +10,8 @@ use weir_events::{Position, UserId, WorkspaceId, member::Role};
 use weir_infra::{auth::Memberships, http::Problem};
 
 use crate::{
-    position::{Positions, quoted},
-    reader::{Checkpoint, position},
+    position::Positions,
+    reader::{Checkpoint, position, setup},
 };
 
 /// How many memberships are remembered.
@@ -24,16 +24,14 @@ const ANSWER: Duration = Duration::from_secs(10);
 pub struct ReadMemberships {
     pool: Pool,
     positions: Positions,
-    sql: String,
+    setup: String,
     known: Cache<(UserId, WorkspaceId), (Checkpoint, Option<Role>)>,
 }
 
 impl ReadMemberships {
-    /// Memberships in `schema` of that database.
-    pub fn new(pool: Pool, positions: Positions, schema: &str) -> Self {
-        // Outside of a reader's transaction nothing sets the search path.
-        let sql = MEMBER.replace("{schema}", &quoted(schema));
-        Self { pool, positions, sql, known: Cache::new(REMEMBERED) }
+    /// Memberships in `schemas` of that database.
+    pub fn new(pool: Pool, positions: Positions, schemas: &[String]) -> Self {
+        Self { pool, positions, setup: setup(schemas), known: Cache::new(REMEMBERED) }
     }
 
     async fn look_up(
@@ -41,9 +39,13 @@ impl ReadMemberships {
         user: UserId,
         workspace: WorkspaceId,
     ) -> Result<(Position, Option<Role>), Problem> {
-        let client = self.pool.get().await?;
-        let statement = client.prepare_cached(&self.sql).await?;
-        let row = client.query_one(&statement, &[&workspace.0, &user.0]).await?;
+        let mut client = self.pool.get().await?;
+        let tx = client.build_transaction().read_only(true).start().await?;
+        let row = async {
+            let statement = tx.prepare_cached(MEMBER).await?;
+            tx.query_one(&statement, &[&workspace.0, &user.0]).await
+        };
+        let ((), row) = futures::try_join!(tx.batch_execute(&self.setup), row)?;
         let role: Option<String> = row.try_get("role")?;
         let role = role.map(|r| r.parse()).transpose().map_err(Problem::internal)?;
         Ok((position(row.try_get("position")?), role))

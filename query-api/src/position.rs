@@ -39,10 +39,14 @@ struct Seen {
 }
 
 impl Positions {
-    /// Watches the checkpoint in `schema` until `shutdown`, across restarts of the database.
-    pub fn start(database: Config, schema: &str, shutdown: CancellationToken) -> (Self, JoinHandle<()>) {
+    /// Watches the checkpoint in `schemas` until `shutdown`, across restarts of the database.
+    pub fn start(
+        database: Config,
+        schemas: &[String],
+        shutdown: CancellationToken,
+    ) -> (Self, JoinHandle<()>) {
         let (sender, seen) = watch::channel(Seen::default());
-        let setup = format!("SET search_path TO {}; LISTEN weir_position", quoted(schema));
+        let setup = format!("SET search_path TO {}; LISTEN weir_position", quoted(schemas));
         let task = tokio::spawn(async move {
             let mut pause = Duration::from_millis(50);
             while !shutdown.is_cancelled() {
@@ -85,9 +89,10 @@ impl Positions {
     }
 }
 
-/// A name as it stands in SQL.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+/// Names as they stand in SQL.
+pub(crate) fn quoted(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+    quoted.join(", ")
 }
 
 /// Follows one connection to its end.

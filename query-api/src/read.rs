@@ -219,11 +219,10 @@ impl Read {
         Ok((work(&db).await?, db.snapshot().checkpoint.position))
     }
 
-    /// A transaction that sees what is wanted, and no less than what this process saw before.
+    /// A transaction that sees what is wanted.
     async fn open<'c>(&self, client: &'c mut deadpool_postgres::Client) -> Result<Reader<'c>, Problem> {
         let state = &self.state.0;
-        let seen = state.sources.positions.newest();
-        let db = Reader::open(client, &state.setup, self.view.workspace, seen).await?;
+        let db = Reader::open(client, &state.setup, self.view.workspace).await?;
         let position = db.snapshot().checkpoint.position;
         state.metrics.reached(position);
         if position < self.minimum {

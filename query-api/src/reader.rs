@@ -8,6 +8,8 @@ use tokio_postgres::{IsolationLevel, Row, types::ToSql};
 use weir_events::{Position, WorkspaceId};
 use weir_infra::http::{Code, Problem};
 
+use crate::position::quoted;
+
 /// A parameter of a statement.
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 /// A row turned into what it means.
@@ -38,13 +40,19 @@ pub(crate) struct Reader<'c> {
     snapshot: Snapshot,
 }
 
+/// What every transaction begins with. The lock keeps tables from being exchanged for rebuilt ones
+/// under it; taken before the first statement, so that what that one sees is what is there.
+pub(crate) fn setup(schemas: &[String]) -> String {
+    format!("SET LOCAL search_path TO {}; LOCK TABLE checkpoint IN ACCESS SHARE MODE", quoted(schemas))
+}
+
 /// The snapshot's statement.
 pub(crate) const SNAPSHOT: &str = include_str!("snapshot.sql");
 /// The checkpoint's statement, the only one without a workspace.
 pub(crate) const CHECKPOINT: &str = include_str!("checkpoint.sql");
 
 impl<'c> Reader<'c> {
-    /// Opens the transaction. `seen` is where the models are known to have been.
+    /// Opens the transaction.
     ///
     /// # Errors
     /// 503 when PostgreSQL cannot be reached.
@@ -52,7 +60,6 @@ impl<'c> Reader<'c> {
         client: &'c mut deadpool_postgres::Client,
         setup: &str,
         workspace: WorkspaceId,
-        seen: Position,
     ) -> Result<Self, Problem> {
         let tx = client
             .build_transaction()
@@ -61,13 +68,7 @@ impl<'c> Reader<'c> {
             .start()
             .await
             .map_err(failed)?;
-        let mut snapshot = look(&tx, setup, workspace).await?;
-        if snapshot.checkpoint.position < seen {
-            // A transaction that begins while rebuilt tables are swapped in can see them without
-            // their last rows; the next one sees them whole.
-            let again = format!("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {setup}");
-            snapshot = look(&tx, &again, workspace).await?;
-        }
+        let snapshot = look(&tx, setup, workspace).await?;
         Ok(Self { tx, workspace, snapshot })
     }
 

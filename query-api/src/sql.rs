@@ -35,6 +35,6 @@ pub fn statements() -> Vec<(String, String)> {
     for (name, list) in lists {
         all.extend(list.variants().into_iter().enumerate().map(|(n, sql)| (format!("{name} {n}"), sql)));
     }
-    all.push(("member".to_owned(), memberships::MEMBER.replace("{schema}", "read")));
+    all.push(("member".to_owned(), memberships::MEMBER.to_owned()));
     all
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use deadpool_postgres::Pool;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
-use weir_events::{EventLog, Position, WorkspaceId};
+use weir_events::{EventLog, WorkspaceId};
 use weir_infra::http::Problem;
 
 use crate::{
@@ -14,15 +14,15 @@ use crate::{
     fields,
     http::dashboard,
     metrics::Metrics,
-    position::{Positions, quoted},
-    reader::Reader,
+    position::Positions,
+    reader::{self, Reader},
 };
 
 /// Settings of the read side.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The PostgreSQL schema of the read models.
-    pub schema: String,
+    /// The PostgreSQL schemas in which the read models' tables are looked for.
+    pub schemas: Vec<String>,
     /// How long a read waits for `Weir-Min-Position`.
     pub position_wait: Duration,
     /// How long one statement may take.
@@ -38,7 +38,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            schema: "read".to_owned(),
+            schemas: vec!["read".to_owned()],
             position_wait: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(10),
             cache_bytes: 64 << 20,
@@ -88,8 +88,8 @@ impl State {
         registry: prometheus::Registry,
     ) -> Result<Self, prometheus::Error> {
         let setup = format!(
-            "SET LOCAL search_path TO {}; SET LOCAL statement_timeout TO {}",
-            quoted(&options.schema),
+            "{}; SET LOCAL statement_timeout TO {}",
+            reader::setup(&options.schemas),
             options.statement_timeout.as_millis()
         );
         Ok(Self(Arc::new(Inner {
@@ -117,7 +117,7 @@ impl State {
         let clients = try_join_all(clients).await?;
         let reads = clients.into_iter().map(async |mut client| {
             let nobody = WorkspaceId(uuid::Uuid::nil());
-            let db = Reader::open(&mut client, &inner.setup, nobody, Position::START).await?;
+            let db = Reader::open(&mut client, &inner.setup, nobody).await?;
             dashboard::load(&db, today).await.map(drop)
         });
         try_join_all(reads).await.map(drop)

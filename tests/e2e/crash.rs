@@ -237,7 +237,7 @@ async fn equal_to_a_fresh_fold(weir: &Weir) {
     let log: Arc<dyn EventLog> = Arc::new(log);
     wait_for(&pool, log.head().await.expect("a head").0).await;
     let all = weir_projector::projections::all();
-    let differences = weir_projector::verify(&log, &pool, &all).await.expect("a fresh fold");
+    let differences = weir_projector::verify(&log, &pool, &all, &all, |_| {}).await.expect("a fresh fold");
     assert!(differences.is_empty(), "{differences:?}");
 }
 

@@ -7,6 +7,7 @@ mod crash;
 mod house;
 mod idempotency;
 mod ingesting;
+mod leadership;
 mod lifecycle;
 mod limits;
 mod main_job;

@@ -252,7 +252,9 @@ async fn more_than_may_run_at_once_wait_and_then_are_refused() {
         weir.app.directory().name_holder(ada.workspace, weir_events::name::Kind::Dataset, "nums").unwrap();
     ada.get(&format!("datasets/{table}/preview")).await.refused(429, "too_many_queries");
     // Charts look at answers too, and do not take a refusal for an answer without columns.
-    for over in [json!({"sql": "SELECT * FROM nums"}), json!({"sql": "SELECT * FROM nums", "text": "count of n"})] {
+    for over in
+        [json!({"sql": "SELECT * FROM nums"}), json!({"sql": "SELECT * FROM nums", "text": "count of n"})]
+    {
         ada.post("visualizations/suggest", over).await.refused(429, "too_many_queries");
     }
     bob.sql("SELECT count(*) FROM nums").await.ok();

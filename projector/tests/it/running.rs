@@ -11,11 +11,11 @@ use futures::StreamExt;
 use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use weir_events::{EventLog, Position, Subject};
+use weir_events::{EventLog, Position, Recorded, Subject};
 use weir_infra::testing::database;
-use weir_projector::{CHANNEL, Metrics, Options, Runtime, Status, projections, verify};
+use weir_projector::{CHANNEL, Metrics, Options, Projection, Runtime, Status, Tx, projections, verify};
 
-use crate::story::*;
+use crate::{histories::Damaged, story::*};
 
 struct Running {
     position: watch::Receiver<Position>,
@@ -124,7 +124,7 @@ async fn of_two_processes_one_writes_and_the_other_takes_over() {
     let at = run_some(&mut story, 100, 100).await;
     second.reach(at).await;
     second.stop().await;
-    assert_eq!(verify(&log, database.pool(), &projections::all()).await.unwrap(), []);
+    assert_eq!(differences(&log, database.pool()).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,11 +172,10 @@ async fn a_writer_that_was_shut_out_writes_nothing_and_takes_a_new_turn() {
         .await
         .unwrap();
     let at = run_some(&mut story, 10, 10).await;
-    running.become_such(|s| matches!(s, Status::Retrying { .. } | Status::Standby)).await;
     running.reach(at).await;
     running.stop().await;
     assert_eq!(row(database.pool(), "SELECT count(*)::int AS n FROM runs").await, json!({ "n": 20 }));
-    assert_eq!(verify(&log, database.pool(), &projections::all()).await.unwrap(), []);
+    assert_eq!(differences(&log, database.pool()).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,7 +203,7 @@ async fn lost_connections_lose_and_double_nothing() {
     running.reach(at).await;
     running.stop().await;
     assert_eq!(row(database.pool(), "SELECT count(*)::int AS n FROM runs").await, json!({ "n": 500 }));
-    assert_eq!(verify(&log, database.pool(), &projections::all()).await.unwrap(), []);
+    assert_eq!(differences(&log, database.pool()).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,7 +248,109 @@ async fn what_the_tables_refuse_becomes_a_dead_letter_and_the_rest_goes_on() {
     );
     let got = row(pool, &format!("SELECT sql FROM runs WHERE position = {nul}")).await;
     assert_eq!(got, json!({ "sql": "SELECT 'a\u{fffd}b'" }));
-    assert_eq!(verify(&log, pool, &projections::all()).await.unwrap(), []);
+    assert_eq!(differences(&log, pool).await, []);
+}
+
+/// Panics at some events, having taken in half of them.
+struct Fragile;
+
+impl Projection for Fragile {
+    const NAME: &'static str = "fragile";
+    const VERSION: i32 = 1;
+    const SCHEMA: &'static str = "CREATE TABLE fragile (position bigint PRIMARY KEY)";
+    type Delta = Vec<i64>;
+
+    fn fold(delta: &mut Vec<i64>, event: &Recorded) {
+        delta.push(i64::try_from(event.position.0).unwrap());
+        assert!(!event.position.0.is_multiple_of(13), "thirteen at table");
+    }
+
+    async fn write(tx: &Tx<'_>, delta: Vec<i64>) -> Result<(), tokio_postgres::Error> {
+        tx.execute("INSERT INTO fragile SELECT unnest($1::bigint[])", &[&delta]).await.map(drop)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_that_panics_at_an_event_stops_nothing() {
+    let mut story = Story::new();
+    let log = story.shared();
+    run_some(&mut story, 0, 60).await;
+    let head = log.head().await.unwrap().0;
+    for batch in [1, 7, 5_000] {
+        let database = database().await;
+        let pool = database.pool();
+        let fragile = projections::all().with::<Fragile>();
+        project_with(&log, pool, fragile.clone(), quick(batch)).await;
+        let letters = rows(pool, "SELECT position, projection, reason FROM dead_letters ORDER BY 1").await;
+        let wanted: Vec<_> = (1..=head)
+            .filter(|p| p % 13 == 0)
+            .map(|p| {
+                let reason = "the projection panicked: thirteen at table";
+                json!({ "position": p, "projection": "fragile", "reason": reason })
+            })
+            .collect();
+        assert_eq!(letters, wanted);
+        let taken = row(pool, "SELECT count(*)::int AS n FROM fragile").await;
+        assert_eq!(taken, json!({ "n": head - wanted.len() as u64 }));
+        let runs = row(pool, "SELECT count(*)::int AS n FROM runs").await;
+        assert_eq!(runs, json!({ "n": 60 }), "the others have seen every event");
+        assert_eq!(verify(&log, pool, &fragile, &fragile, |_| {}).await.unwrap(), []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_can_be_read_at_last_are_taken_in_at_their_place() {
+    let mut story = Story::new();
+    let log = story.shared();
+    run_some(&mut story, 0, 30).await;
+    let database = database().await;
+    let pool = database.pool();
+    let unread: Arc<dyn EventLog> = Arc::new(Damaged { log: log.clone(), at: [7, 21].into() });
+    project(&unread, pool, quick(10)).await;
+    let letters = "SELECT count(*)::int AS n FROM dead_letters WHERE projection = '*'";
+    assert_eq!(row(pool, letters).await, json!({ "n": 2 }));
+    assert_eq!(row(pool, "SELECT count(*)::int AS n FROM runs").await, json!({ "n": 28 }));
+    assert_eq!(verify(&unread, pool, &projections::all(), &projections::all(), |_| {}).await.unwrap(), []);
+
+    let running = start(&log, pool, quick(10));
+    until(async || rows(pool, "SELECT position FROM dead_letters").await.is_empty()).await;
+    running.stop().await;
+    assert_eq!(row(pool, "SELECT count(*)::int AS n FROM runs").await, json!({ "n": 30 }));
+    assert_eq!(differences(&log, pool).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_gives_no_sign_of_life_loses_its_lock() {
+    let mut story = Story::new();
+    let log = story.shared();
+    run_some(&mut story, 0, 10).await;
+    let database = database().await;
+    let pool = database.pool();
+    project(&log, pool, quick(10)).await;
+    // As a process that was stopped in the middle of a transaction has it.
+    let mut frozen = pool.get().await.unwrap();
+    let lock = "SELECT pg_advisory_lock(hashtextextended('weir projector read', 0)); \
+                UPDATE projector.runner SET epoch = epoch + 1 WHERE schema = 'read'; \
+                UPDATE projector.pulse SET at = clock_timestamp() WHERE schema = 'read'";
+    frozen.batch_execute(lock).await.unwrap();
+    let since = Instant::now();
+    let tx = frozen.transaction().await.unwrap();
+    tx.batch_execute(
+        "SELECT epoch FROM projector.runner WHERE schema = 'read' FOR UPDATE; DELETE FROM read_runs.runs",
+    )
+    .await
+    .unwrap();
+    let at = run_some(&mut story, 10, 10).await;
+    let mut running = start(&log, pool, quick(10));
+    running.become_such(|s| *s == Status::Standby).await;
+    running.reach(at).await;
+    let took = since.elapsed();
+    assert!(took > Duration::from_secs(2), "not while it could still be alive: {took:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert!(tx.commit().await.is_err(), "what it was about to write does not count");
+    running.stop().await;
+    assert_eq!(row(pool, "SELECT count(*)::int AS n FROM runs").await, json!({ "n": 20 }));
+    assert_eq!(differences(&log, pool).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,8 @@ async fn every_statement_can_be_prepared() {
     let database = database().await;
     ensure(database.pool(), &projections::all()).await.unwrap();
     let client = database.pool().get().await.unwrap();
-    client.batch_execute("SET search_path TO read").await.unwrap();
+    let path = weir_projector::Schema::live().path(&projections::all()).join(", ");
+    client.batch_execute(&format!("SET search_path TO {path}")).await.unwrap();
     let mut prepared = 0;
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders = vec![source];

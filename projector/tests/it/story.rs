@@ -11,7 +11,9 @@ use weir_events::{
     Actor, Commit, DatasetId, Event, EventId, EventLog, MemoryLog, Metadata, NewEvent, Position, QueryId,
     RunId, Subject, UserId, VisualizationId, WorkspaceId, dataset, query, visualization,
 };
-use weir_projector::{Options, Runtime, Status, projections};
+use weir_projector::{
+    Difference, Options, Projections, RebuildError, Rebuilt, Runtime, Status, projections, rebuild, verify,
+};
 
 /// A log with a clock that the test moves.
 pub(crate) struct Story {
@@ -215,7 +217,17 @@ pub(crate) fn quick(batch_events: usize) -> Options {
 
 /// Runs the projections until everything in the log is there, then stops them in order.
 pub(crate) async fn project(log: &Arc<dyn EventLog>, pool: &Pool, options: Options) {
-    let runtime = Runtime::new(log.clone(), pool.clone(), projections::all(), options);
+    project_with(log, pool, projections::all(), options).await;
+}
+
+/// The same with other projections.
+pub(crate) async fn project_with(
+    log: &Arc<dyn EventLog>,
+    pool: &Pool,
+    projections: Projections,
+    options: Options,
+) {
+    let runtime = Runtime::new(log.clone(), pool.clone(), projections, options);
     let (mut position, mut status) = (runtime.position(), runtime.status());
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(runtime.run(shutdown.clone()));
@@ -230,10 +242,34 @@ pub(crate) async fn project(log: &Arc<dyn EventLog>, pool: &Pool, options: Optio
     running.await.unwrap().unwrap();
 }
 
-/// The rows of a query, as JSON.
+/// Waits until something is so.
+pub(crate) async fn until(so: impl AsyncFn() -> bool) {
+    let waited = async {
+        while !so().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waited).await.expect("it becomes so within a minute");
+}
+
+/// Folds everything anew, and puts it in the place of the live tables.
+pub(crate) async fn rebuild_all(log: &Arc<dyn EventLog>, pool: &Pool) -> Result<Rebuilt, RebuildError> {
+    let all = projections::all();
+    rebuild(log, pool, &all, &all, |_| {}).await
+}
+
+/// Where the live tables differ from a fresh fold.
+pub(crate) async fn differences(log: &Arc<dyn EventLog>, pool: &Pool) -> Vec<Difference> {
+    let all = projections::all();
+    verify(log, pool, &all, &all, |_| {}).await.unwrap()
+}
+
+/// The rows of a query, as JSON; of any projection that there is.
 pub(crate) async fn rows(pool: &Pool, sql: &str) -> Vec<Value> {
     let client = pool.get().await.unwrap();
-    client.batch_execute("SET search_path TO read; SET TimeZone TO 'UTC'").await.unwrap();
+    let path = "SELECT string_agg('\"read_' || name || '\", ', '') || 'read' FROM read.checkpoint";
+    let path: String = client.query_one(path, &[]).await.unwrap().get(0);
+    client.batch_execute(&format!("SET search_path TO {path}; SET TimeZone TO 'UTC'")).await.unwrap();
     let sql = format!("SELECT to_jsonb(t) FROM ({sql}) t");
     let rows = client.query(&sql, &[]).await.unwrap();
     client.batch_execute("RESET search_path").await.unwrap();

@@ -14,7 +14,7 @@ use weir_events::{
     Unavailable, log::LoadError,
 };
 use weir_infra::testing::database;
-use weir_projector::{Options, Runtime, projections, rebuild, verify};
+use weir_projector::{Options, Runtime, projections};
 
 use crate::story::*;
 
@@ -91,8 +91,8 @@ async fn a_backlog() {
     running.await.unwrap().unwrap();
 
     let begun = Instant::now();
-    let rebuilt = rebuild(&log, pool, &projections::all(), |_| {}).await.unwrap();
+    let rebuilt = rebuild_all(&log, pool).await.unwrap();
     assert_eq!(rebuilt.differences, Some(vec![]));
     println!("rebuilt, compared and swapped in {:.2?}", begun.elapsed());
-    assert_eq!(verify(&log, pool, &projections::all()).await.unwrap(), []);
+    assert_eq!(differences(&log, pool).await, []);
 }

@@ -143,9 +143,10 @@ impl World {
         client.batch_execute(&format!("BEGIN; SET LOCAL search_path TO read; {ddl}; COMMIT")).await.unwrap();
 
         let config = database.url().parse().unwrap();
-        let (positions, _) = Positions::start(config, "read", stop.clone());
+        let (positions, _) = Positions::start(config, &["read".to_owned()], stop.clone());
         assert!(positions.reached(weir_events::Position(100), Duration::from_secs(10)).await);
-        let memberships = ReadMemberships::new(database.pool().clone(), positions.clone(), "read");
+        let memberships =
+            ReadMemberships::new(database.pool().clone(), positions.clone(), &["read".to_owned()]);
         let authenticator = Authenticator::new(
             &key,
             Arc::new(memberships),
