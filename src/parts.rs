@@ -13,7 +13,7 @@ use weir_command::{
 use weir_engine::Engine;
 use weir_events::EventLog;
 use weir_infra::{
-    auth::{Authenticator, Memberships, PostgresApiKeys, Revocations, SigningKey},
+    auth::{Authenticator, Memberships, Operators, PostgresApiKeys, Revocations, SigningKey},
     blob::{self, Blobs},
     cache::{self, Shared},
     fetch::{self, Fetcher},
@@ -104,7 +104,8 @@ impl Parts {
         });
         let api_keys = Arc::new(PostgresApiKeys(self.pool.clone()));
         let authenticator = Authenticator::new(&self.key, memberships, api_keys, revocations);
-        Ok(Guards { authenticator, replies })
+        let operators = Operators::new(self.pool.clone(), settings.owner.as_deref());
+        Ok(Guards { authenticator, replies, operators })
     }
 
     /// The routes of the read side.

@@ -13,7 +13,7 @@ use actix_web::{
 };
 use anyhow::{Context, bail};
 use weir_infra::{
-    auth::Authenticator,
+    auth::{Authenticator, Operators},
     http::{Methods, TrustedProxies, edge, idempotency, not_found},
 };
 
@@ -60,6 +60,7 @@ pub(crate) fn bind(listen: Listen) -> anyhow::Result<Bound> {
 pub(crate) struct Guards {
     pub(crate) authenticator: Authenticator,
     pub(crate) replies: idempotency::ReplyStore,
+    pub(crate) operators: Operators,
 }
 
 /// Serves the routes as a task at the edge: running requests are finished when it ends.
@@ -71,6 +72,7 @@ pub(crate) fn serve(
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<()> {
     let authenticator = Data::new(guards.authenticator);
+    let operators = Data::new(guards.operators);
     let claims = guards.replies.clone();
     let replies = Data::new(guards.replies);
     let methods = Methods::of(&openapi::document());
@@ -81,6 +83,7 @@ pub(crate) fn serve(
             None => App::new(),
         };
         app.app_data(authenticator.clone())
+            .app_data(operators.clone())
             .app_data(replies.clone())
             .app_data(methods.clone())
             // The last one is the outermost: everything passes the edge first.

@@ -13,13 +13,13 @@ use weir_infra::{
     metrics,
 };
 
-use crate::{reader::CHECKPOINT, state::State};
+use crate::{lag::Lag, reader::CHECKPOINT, state::State};
 
 /// How long each part may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// Whether the process can serve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Readiness {
     /// Whether all parts are fine.
     pub ready: bool,
@@ -31,6 +31,8 @@ pub struct Readiness {
     pub position: Option<u64>,
     /// How many events reads are behind, where it is known.
     pub lag: Option<u64>,
+    /// How old the first of these is, in seconds, where it is known.
+    pub lag_seconds: Option<f64>,
 }
 
 /// One part.
@@ -86,24 +88,35 @@ pub(crate) async fn live(_: NoParams) -> HttpResponse {
 )]
 pub(crate) async fn ready(_: NoParams, state: web::Data<State>) -> HttpResponse {
     let (position, head) = futures::join!(checkpoint(&state), head(&state));
-    let readiness = judge(position, head, state.0.options.ready_lag);
+    let lag = match position.zip(head) {
+        Some((position, head)) => {
+            let sources = &state.0.sources;
+            let still = sources.positions.still();
+            Some(Lag::measure(&*sources.log, position, head, still, (sources.clock)()).await)
+        }
+        None => None,
+    };
+    let readiness = judge(position, head, lag, state.0.options.ready_lag);
     let mut response = if readiness.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.insert_header((header::CACHE_CONTROL, "no-store")).json(readiness)
 }
 
-fn judge(position: Option<Position>, head: Option<Position>, tolerated: u64) -> Readiness {
-    let lag = position.zip(head).map(|(position, head)| head.0.saturating_sub(position.0));
+fn judge(position: Option<Position>, head: Option<Position>, lag: Option<Lag>, tolerated: u64) -> Readiness {
+    let stalled = lag.is_some_and(|lag| lag.stalled);
+    let keeps_up = lag.is_some_and(|lag| lag.events <= tolerated && !stalled);
+    let otherwise = if stalled { "stand still while events wait" } else { "too far behind the event log" };
     let checks = vec![
         Check::new("postgres", position.is_some(), "does not answer, or has no read models"),
         Check::new("event_log", head.is_some(), "does not answer"),
-        Check::new("projections", lag.is_some_and(|lag| lag <= tolerated), "too far behind the event log"),
+        Check::new("projections", keeps_up, otherwise),
     ];
     Readiness {
         ready: checks.iter().all(|check| check.ok),
         checks,
         head: head.map(|p| p.0),
         position: position.map(|p| p.0),
-        lag,
+        lag: lag.map(|lag| lag.events),
+        lag_seconds: lag.and_then(|lag| lag.seconds),
     }
 }
 
@@ -178,7 +191,15 @@ mod tests {
     use super::*;
 
     fn ok(position: Option<u64>, head: Option<u64>) -> Vec<bool> {
-        let readiness = judge(position.map(Position), head.map(Position), 10);
+        ok_with(position, head, false)
+    }
+
+    fn ok_with(position: Option<u64>, head: Option<u64>, stalled: bool) -> Vec<bool> {
+        let lag = position.zip(head).map(|(position, head)| {
+            let events = head.saturating_sub(position);
+            Lag { events, seconds: None, stalled }
+        });
+        let readiness = judge(position.map(Position), head.map(Position), lag, 10);
         assert_eq!(readiness.ready, readiness.checks.iter().all(|c| c.ok));
         readiness.checks.iter().map(|c| c.ok).collect()
     }
@@ -188,6 +209,7 @@ mod tests {
         assert_eq!(ok(Some(90), Some(100)), [true, true, true]);
         assert_eq!(ok(Some(100), Some(99)), [true, true, true], "seen in between");
         assert_eq!(ok(Some(89), Some(100)), [true, true, false]);
+        assert_eq!(ok_with(Some(99), Some(100), true), [true, true, false], "one event waits, and waits");
         assert_eq!(ok(None, Some(100)), [false, true, false]);
         assert_eq!(ok(Some(5), None), [true, false, false]);
     }

@@ -21,6 +21,7 @@ mod docs;
 mod fields;
 mod health;
 mod http;
+mod lag;
 mod latency;
 mod list;
 mod memberships;
@@ -34,6 +35,7 @@ mod words;
 
 pub use docs::Docs;
 pub use health::{Check, Readiness};
+pub use lag::Lag;
 pub use memberships::ReadMemberships;
 pub use position::Positions;
 pub use sql::statements;

@@ -31,11 +31,13 @@ pub struct Positions {
     seen: watch::Receiver<Seen>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Seen {
     checkpoint: Checkpoint,
     /// When; `None` while there is no connection.
     at: Option<Instant>,
+    /// Since when it has not moved.
+    since: Instant,
 }
 
 impl Positions {
@@ -45,7 +47,8 @@ impl Positions {
         schemas: &[String],
         shutdown: CancellationToken,
     ) -> (Self, JoinHandle<()>) {
-        let (sender, seen) = watch::channel(Seen::default());
+        let (sender, seen) =
+            watch::channel(Seen { checkpoint: Checkpoint::default(), at: None, since: Instant::now() });
         let setup = format!("SET search_path TO {}; LISTEN weir_position", quoted(schemas));
         let task = tokio::spawn(async move {
             let mut pause = Duration::from_millis(50);
@@ -79,6 +82,11 @@ impl Positions {
     /// The newest position that was ever seen.
     pub fn newest(&self) -> Position {
         self.seen.borrow().checkpoint.position
+    }
+
+    /// For how long they have not moved.
+    pub(crate) fn still(&self) -> Duration {
+        self.seen.borrow().since.elapsed()
     }
 
     /// Waits until the models have reached a position; false when they do not within that time.
@@ -118,8 +126,12 @@ async fn watch_once(
         let statement = timeout(ANSWER, client.prepare(CHECKPOINT)).await??;
         loop {
             let row = timeout(ANSWER, client.query_one(&statement, &[])).await??;
-            let seen = Seen { checkpoint: reader::checkpoint(&row)?, at: Some(Instant::now()) };
-            sender.send_replace(seen);
+            let (checkpoint, now) = (reader::checkpoint(&row)?, Instant::now());
+            sender.send_modify(|seen| {
+                let moved = seen.checkpoint.position != checkpoint.position;
+                let since = if moved { now } else { seen.since };
+                *seen = Seen { checkpoint, at: Some(now), since };
+            });
             let _ = timeout(HEARTBEAT, notified.recv()).await;
         }
     };

@@ -46,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) model: Option<llm::Config>,
     /// Whether people may bring keys for providers outside.
     pub(crate) import_hosts: Vec<String>,
+    pub(crate) owner: Option<String>,
     pub(crate) model_own_providers: bool,
     pub(crate) limits: Limits,
     /// The file that was read.
@@ -160,6 +161,7 @@ impl Settings {
             http_workers: options.http_workers.unwrap_or(processors),
             trusted_proxies: options.trusted_proxies.map(|addresses| addresses.0),
             drain_time: options.drain_time.map_or(Duration::from_secs(10), |period| period.0),
+            owner: options.owner.filter(|email| !email.trim().is_empty()),
             import_hosts: options
                 .import_hosts
                 .unwrap_or_default()

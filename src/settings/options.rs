@@ -45,6 +45,8 @@ options! {
     listen: SocketAddr = "WEIR_LISTEN",
     /// Folder of everything that Weir keeps [default: .weir/data]
     data_dir: PathBuf = "WEIR_DATA_DIR",
+    /// E-mail address of the account that may see and rebuild what all workspaces share [default: the first account]
+    owner: String = "WEIR_OWNER",
     /// NATS server to use instead of a child process, such as nats://host:4222; one with a password belongs into the
     /// environment or the file
     nats_url: String = "WEIR_NATS_URL",

@@ -12,5 +12,6 @@ mod lifecycle;
 mod limits;
 mod main_job;
 mod memory;
+mod operations;
 mod routes;
 mod tour;

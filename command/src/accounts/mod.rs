@@ -20,6 +20,7 @@ mod email;
 pub mod login;
 pub mod member;
 pub mod model_key;
+mod operation;
 mod password;
 pub mod register;
 pub mod session;

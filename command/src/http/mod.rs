@@ -3,6 +3,7 @@
 //! To add an endpoint: a file beside its resource's others, one line in that resource's `routes`
 //! and one in its `Documentation`.
 
+pub mod admin;
 mod answer;
 pub mod api_keys;
 pub mod auth;
@@ -36,7 +37,8 @@ pub fn routes(cfg: &mut web::ServiceConfig, app: App, accounts: Accounts) {
         .configure(contexts::routes)
         .configure(queries::routes)
         .configure(visualizations::routes)
-        .configure(me::routes);
+        .configure(me::routes)
+        .configure(admin::routes);
 }
 
 /// The description of these routes.
@@ -50,6 +52,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         queries::Documentation::openapi(),
         visualizations::Documentation::openapi(),
         me::Documentation::openapi(),
+        admin::Documentation::openapi(),
     ] {
         document.merge(part);
     }

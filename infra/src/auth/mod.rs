@@ -3,7 +3,8 @@
 //! - [`SigningKey`]: the installation's secret, from which every other key is derived.
 //! - [`Tokens`], [`Claims`]: access tokens (JWT, HS256, 30 minutes).
 //! - [`Caller`] with [`Viewer`], [`Editor`], [`Owner`]: the extractor that every handler which
-//!   works in a workspace takes; [`Person`] for what belongs to an account.
+//!   works in a workspace takes; [`Person`] for what belongs to an account, [`Operator`] for what
+//!   belongs to the installation.
 //! - [`Authenticator`]: what stands behind the extractors, with the ports [`Memberships`] and
 //!   [`ApiKeys`].
 //! - [`Revocations`]: which sessions and API keys ended before their time.
@@ -19,6 +20,7 @@ mod api_key;
 mod authenticator;
 mod caller;
 mod credentials;
+mod operator;
 mod revocation;
 mod signing_key;
 mod token;
@@ -28,6 +30,7 @@ pub use authenticator::{ApiKey, ApiKeys, Authenticator, Identity, Memberships};
 pub(crate) use caller::requested_workspace;
 pub use caller::{Caller, Editor, MinimumRole, Owner, Person, Viewer, WORKSPACE};
 pub use credentials::PostgresApiKeys;
+pub use operator::{Operator, Operators};
 pub use revocation::Revocations;
 pub use signing_key::{SigningKey, SigningKeyError, hmac_sha256};
 pub use token::{ACCESS_TOKEN_TTL, Claims, SessionId, TokenError, Tokens};

@@ -60,6 +60,7 @@ codes! {
     CredentialsInvalid = "credentials_invalid", UNAUTHORIZED, "The e-mail address or the password is wrong";
     RefreshTokenInvalid = "refresh_token_invalid", UNAUTHORIZED, "The refresh token is not valid";
     RoleTooLow = "role_too_low", FORBIDDEN, "The role does not allow this";
+    OperatorRequired = "operator_required", FORBIDDEN, "Only the owner of the installation may do this";
     PersonRequired = "person_required", FORBIDDEN, "An API key cannot do this";
     TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "Too many attempts";
 

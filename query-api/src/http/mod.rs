@@ -10,6 +10,7 @@ use utoipa::{
 use weir_infra::http::read;
 
 pub(crate) mod activity;
+pub(crate) mod admin;
 pub(crate) mod contexts;
 pub(crate) mod dashboard;
 pub(crate) mod datasets;
@@ -44,6 +45,8 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     read(cfg, "/api/v1/activity", activity::list);
     read(cfg, "/api/v1/usage", usage::get);
     read(cfg, "/api/v1/insights", insights::get);
+    read(cfg, "/api/v1/admin/projections", admin::projections::get);
+    read(cfg, "/api/v1/admin/dead-letters", admin::dead_letters::list);
 }
 
 /// The document's own part about the routes.
@@ -70,6 +73,8 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         activity::list,
         usage::get,
         insights::get,
+        admin::projections::get,
+        admin::dead_letters::list,
     ),
     components(schemas(weir_infra::http::Problem)),
     tags(
@@ -81,7 +86,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         (name = "runs", description = "Each execution of a query, with its receipt"),
         (name = "visualizations", description = "Saved charts"),
         (name = "dashboard", description = "Everything at a glance, what happened, usage and insights"),
-        (name = "operations", description = "For machines: health and metrics"),
+        (name = "operations", description = "For machines: health and metrics; for the owner of the installation: how it fares"),
     )
 )]
 pub(crate) struct Routes;
