@@ -7,6 +7,7 @@
 pub(crate) mod append;
 pub(crate) mod cache;
 pub(crate) mod ingest;
+pub(crate) mod project;
 pub(crate) mod query;
 
 mod process;
@@ -25,6 +26,8 @@ pub(crate) enum Bench {
     Ingest(ingest::Args),
     /// TPC-H queries over tables of Weir's, beside DuckDB over the same files.
     Query(query::Args),
+    /// The projector over a backlog, beside its rows written without any folding; rebuilds; time to visibility.
+    Project(project::Args),
     /// Results of queries in their tiers, beside answers from memory alone.
     Cache(cache::Args),
 }
@@ -38,6 +41,7 @@ impl Bench {
         match self {
             Self::Append(args) => append::run(args).await,
             Self::Ingest(args) => ingest::run(args).await,
+            Self::Project(args) => Box::pin(project::run(args)).await,
             Self::Query(args) => query::run(args).await,
             Self::Cache(args) => Box::pin(cache::run(args)).await,
         }

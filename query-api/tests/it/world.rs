@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_events::{MemoryLog, UserId, WorkspaceId};
 use weir_infra::{
-    auth::{Authenticator, PostgresApiKeys, Revocations, SessionId, SigningKey},
+    auth::{Authenticator, Operators, PostgresApiKeys, Revocations, SessionId, SigningKey},
     http::{edge, not_found},
     metrics,
     testing::{Database, database},
@@ -175,12 +175,14 @@ impl World {
     /// The application as the binary puts it together.
     pub(crate) async fn app(&self) -> Application {
         let (state, authenticator) = (self.state.clone(), web::Data::new(self.authenticator.clone()));
+        let operators = web::Data::new(Operators::new(self.database.pool().clone(), None));
         let docs = Docs::new(&weir_query_api::openapi()).unwrap();
         let service = init_service(
             App::new()
                 .wrap(Compress::default())
                 .wrap(from_fn(edge))
                 .app_data(authenticator)
+                .app_data(operators)
                 .configure(|cfg| weir_query_api::routes(cfg, state))
                 .configure(|cfg| docs.routes(cfg))
                 .route("/api/v1/datasets", web::post().to(async || "another crate's"))
