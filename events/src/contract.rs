@@ -58,6 +58,7 @@ macro_rules! contract_suite {
             follow_what_is_to_come,
             followers_do_not_disturb_each_other,
             filters_pass_what_they_name,
+            pages_end_where_the_log_does,
             a_follower_ahead_of_the_log_is_told,
             a_backlog_is_followed_without_gap,
             writers_on_few_aggregates,

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
@@ -182,6 +183,24 @@ impl Filter {
     }
 }
 
+/// Where reading begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With the first event after this one.
+    After(Position),
+    /// With the first event that the log took in at this moment or later, by the log's clock.
+    Since(DateTime<Utc>),
+}
+
+/// Some events of the log.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Page {
+    /// They, oldest first.
+    pub events: Vec<Stored>,
+    /// Whether there are no more for now.
+    pub end: bool,
+}
+
 /// The event log: the one source of truth.
 ///
 /// - **Order**: all events have one order, the same for every reader, forever.
@@ -210,6 +229,19 @@ pub trait EventLog: Send + Sync + 'static {
     /// Every event after a position, in order, without gap or repeat, across reconnects and
     /// restarts of the log; waits for new ones at the end. Ends only after an error.
     fn follow(&self, filter: Filter, after: Position) -> BoxStream<'static, Result<Stored, FollowError>>;
+
+    /// Events that pass, `limit` of them at most, in order: for those who want a part of the log and
+    /// not what is to come. There may be fewer where they are large.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    async fn read(&self, filter: &Filter, start: Start, limit: usize) -> Result<Page, Unavailable>;
+
+    /// The position of the last event that passes, [`Position::START`] if there is none.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    async fn last(&self, filter: &Filter) -> Result<Position, Unavailable>;
 
     /// The position of the last event of all, [`Position::START`] if there is none.
     ///

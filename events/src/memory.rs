@@ -6,12 +6,13 @@ use std::{
 };
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, Appended, Commit, EventLog, Filter, FollowError, Position, Recorded, Stored, Subject,
-    Unavailable, log::LoadError,
+    AppendError, Appended, Commit, EventLog, Filter, FollowError, Page, Position, Recorded, Start, Stored,
+    Subject, Unavailable, envelope::header, log::LoadError,
 };
 
 /// The largest event, as NATS has it by default: 1 MiB.
@@ -135,7 +136,34 @@ impl EventLog for MemoryLog {
         .boxed()
     }
 
+    async fn read(&self, filter: &Filter, start: Start, limit: usize) -> Result<Page, Unavailable> {
+        let state = self.state();
+        let begun = match start {
+            Start::After(position) => usize::try_from(position.0).unwrap_or(usize::MAX),
+            // It has no clock: what events say of themselves serves.
+            Start::Since(time) => {
+                state.events.iter().position(|e| happened(e) >= Some(time)).unwrap_or(usize::MAX)
+            }
+        };
+        let rest = state.events.get(begun..).unwrap_or_default();
+        let mut passing = rest.iter().filter(|e| filter.matches(&e.subject));
+        let events: Vec<_> = passing.by_ref().take(limit).cloned().collect();
+        Ok(Page { events, end: passing.next().is_none() })
+    }
+
+    async fn last(&self, filter: &Filter) -> Result<Position, Unavailable> {
+        let state = self.state();
+        let last = state.events.iter().rfind(|e| filter.matches(&e.subject));
+        Ok(last.map_or(Position::START, |e| e.position))
+    }
+
     async fn head(&self) -> Result<Position, Unavailable> {
         Ok(Position(self.state().events.len() as u64))
     }
+}
+
+/// When an event says that it happened.
+fn happened(event: &Stored) -> Option<DateTime<Utc>> {
+    let time = event.headers.get(header::TIME)?;
+    DateTime::parse_from_rfc3339(time).ok().map(|time| time.to_utc())
 }

@@ -244,6 +244,19 @@ impl EventLog for Unreadable {
         let event = weir_events::Stored { position: Position(1), subject, headers, payload: "{}".into() };
         futures::stream::iter([Ok(event)]).chain(futures::stream::pending()).boxed()
     }
+    async fn read(
+        &self,
+        _: &Filter,
+        _: weir_events::Start,
+        _: usize,
+    ) -> Result<weir_events::Page, Unavailable> {
+        Err(Unavailable("it can only be followed".to_owned()))
+    }
+
+    async fn last(&self, _: &Filter) -> Result<Position, Unavailable> {
+        self.head().await
+    }
+
     async fn head(&self) -> Result<Position, Unavailable> {
         Ok(Position(1))
     }

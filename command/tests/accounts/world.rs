@@ -105,6 +105,19 @@ impl EventLog for Fragile {
     fn follow(&self, filter: Filter, after: Position) -> BoxStream<'static, Result<Stored, FollowError>> {
         self.log.follow(filter, after)
     }
+    async fn read(
+        &self,
+        filter: &Filter,
+        start: weir_events::Start,
+        limit: usize,
+    ) -> Result<weir_events::Page, Unavailable> {
+        self.log.read(filter, start, limit).await
+    }
+
+    async fn last(&self, filter: &Filter) -> Result<Position, Unavailable> {
+        self.log.last(filter).await
+    }
+
     async fn head(&self) -> Result<Position, Unavailable> {
         self.log.head().await
     }

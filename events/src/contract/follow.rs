@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::DateTime;
 use futures::StreamExt;
 
 use super::{
     PATIENCE, all, dataset_subject, described, event_id, executed, put, query_subject, take, workspace,
 };
-use crate::{Commit, EventLog, Filter, FollowError, Position};
+use crate::{Commit, EventLog, Filter, FollowError, Page, Position, Start};
 
 /// A follower gets exactly what comes after its position, from any position.
 pub async fn follow_from_anywhere(log: Arc<dyn EventLog>) {
@@ -92,6 +93,48 @@ pub async fn filters_pass_what_they_name(log: Arc<dyn EventLog>) {
         let later = take(&mut log.follow(filter, passed[4].position), count - 5).await;
         assert!(later.iter().map(|e| e.position).eq(passed[5..].iter().map(|e| e.position)));
     }
+}
+
+/// Pages put together are what a follower gets, whatever their size, and they end where the log does.
+pub async fn pages_end_where_the_log_does(log: Arc<dyn EventLog>) {
+    let (mine, theirs) = (workspace(), workspace());
+    let (one, foreign) = (dataset_subject(mine), dataset_subject(theirs));
+    let none = Filter::Workspace(workspace());
+    assert_eq!(log.last(&Filter::All).await, Ok(Position::START));
+    let empty = Page { events: Vec::new(), end: true };
+    assert_eq!(log.read(&Filter::All, Start::After(Position::START), 10).await, Ok(empty.clone()));
+    for _ in 0..15 {
+        let commit = Commit::new()
+            .event(described(&one, "a"))
+            .event(described(&foreign, "b"))
+            .event(executed(&query_subject(mine)));
+        log.append(commit).await.expect("appended");
+    }
+    let everything = all(&log, 45).await;
+    for filter in [Filter::All, Filter::Workspace(mine), Filter::Subject(one.clone()), none.clone()] {
+        let expected: Vec<_> = everything.iter().filter(|e| filter.matches(&e.subject)).cloned().collect();
+        let last = expected.last().map_or(Position::START, |e| e.position);
+        assert_eq!(log.last(&filter).await, Ok(last), "{filter:?}");
+        for limit in [1, 7, 15, 1_000] {
+            let (mut events, mut after) = (Vec::new(), Position::START);
+            loop {
+                let page = log.read(&filter, Start::After(after), limit).await.expect("a page");
+                assert!(page.events.len() <= limit && (page.end || !page.events.is_empty()));
+                events.extend(page.events);
+                after = events.last().map_or(Position::START, |e: &crate::Stored| e.position);
+                if page.end {
+                    break;
+                }
+            }
+            assert_eq!(events, expected, "{filter:?} by {limit}");
+        }
+    }
+    let time = |seconds| Start::Since(DateTime::from_timestamp(seconds, 0).expect("a moment"));
+    let (ever, never) = (time(0), time(4_102_444_800));
+    let page = log.read(&Filter::Workspace(theirs), ever, 2).await.expect("a page");
+    assert_eq!((page.events.len(), page.end), (2, false));
+    assert_eq!(log.read(&Filter::All, never, 2).await, Ok(empty.clone()));
+    assert_eq!(log.read(&Filter::All, Start::After(Position(999)), 2).await, Ok(empty));
 }
 
 /// A follower that has seen more than there is must not wait for ever.

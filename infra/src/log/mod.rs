@@ -36,8 +36,8 @@ use tokio::{
     time::Instant,
 };
 use weir_events::{
-    AppendError, Appended, Commit, EventLog, Filter, FollowError, Position, Recorded, Stored, Subject,
-    Unavailable, log::LoadError,
+    AppendError, Appended, Commit, EventLog, Filter, FollowError, Page, Position, Recorded, Start, Stored,
+    Subject, Unavailable, log::LoadError,
 };
 
 pub use setup::{Difference, SetupError, check as check_stream};
@@ -185,6 +185,14 @@ impl EventLog for JetStreamLog {
 
     fn follow(&self, filter: Filter, after: Position) -> BoxStream<'static, Result<Stored, FollowError>> {
         follow::follow(self.link.clone(), &filter, after)
+    }
+
+    async fn read(&self, filter: &Filter, start: Start, limit: usize) -> Result<Page, Unavailable> {
+        self.link.events(&filter.to_wildcard(), start, limit).await
+    }
+
+    async fn last(&self, filter: &Filter) -> Result<Position, Unavailable> {
+        self.link.last(&filter.to_wildcard()).await
     }
 
     async fn head(&self) -> Result<Position, Unavailable> {

@@ -1,11 +1,12 @@
-//! Reading a subject's events, by direct get: many per request, no consumer to create.
+//! Reading what is there, by direct get: many events per request, no consumer to create.
 
 use std::collections::HashMap;
 
 use async_nats::Message;
+use chrono::SecondsFormat;
 use futures::StreamExt;
 use tokio::time::Instant;
-use weir_events::{Stored, Unavailable};
+use weir_events::{Page, Position, Start, Stored, Unavailable};
 
 use super::{link::Link, wire};
 
@@ -23,25 +24,74 @@ struct End {
 impl Link {
     /// All events of a subject, oldest first.
     pub(super) async fn subject_events(&self, subject: &str) -> Result<Vec<Stored>, Unavailable> {
-        let deadline = Instant::now() + self.timeout;
         let mut events: Vec<Stored> = Vec::new();
         loop {
-            let next = events.last().map_or(1, |e| e.position.0 + 1);
-            let question = format!(
-                r#"{{"seq":{next},"next_by_subj":"{subject}","batch":{PAGE},"max_bytes":{PAGE_BYTES}}}"#
-            );
-            let page = self.bounded(self.page(question, |message| {
+            let after = events.last().map_or(Position::START, |e| e.position);
+            let page = self.events(subject, Start::After(after), PAGE).await?;
+            events.extend(page.events);
+            if page.end {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Events on subjects that fit a wildcard, oldest first.
+    pub(super) async fn events(
+        &self,
+        subject: &str,
+        start: Start,
+        limit: usize,
+    ) -> Result<Page, Unavailable> {
+        let start = match start {
+            Start::After(position) => format!(r#""seq":{}"#, position.0.saturating_add(1)),
+            Start::Since(time) => {
+                format!(r#""start_time":"{}""#, time.to_rfc3339_opts(SecondsFormat::Nanos, true))
+            }
+        };
+        let batch = limit.clamp(1, PAGE);
+        let question =
+            format!(r#"{{{start},"next_by_subj":"{subject}","batch":{batch},"max_bytes":{PAGE_BYTES}}}"#);
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let mut events = Vec::new();
+            let page = self.bounded(self.page(question.clone(), |message| {
                 let headers = message.headers.as_ref();
                 if let Some((position, subject)) = headers.and_then(wire::address) {
                     events.push(wire::stored(position, subject, headers, message.payload.clone()));
                 }
             }));
             match page.await.and_then(|page| page) {
-                Ok(End { pending: 0 }) => return Ok(events),
-                Ok(_) => {}
+                Ok(End { pending }) => return Ok(Page { events, end: pending == 0 }),
                 Err(reason) if Instant::now() >= deadline => return Err(Unavailable(reason)),
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
             }
+        }
+    }
+
+    /// Where the last event on subjects that fit a wildcard is.
+    pub(super) async fn last(&self, subject: &str) -> Result<Position, Unavailable> {
+        let question = format!(r#"{{"last_by_subj":"{subject}"}}"#);
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let answer = async {
+                let mut answers = self.messages(question.clone()).await?;
+                answers.next().await.ok_or_else(|| "the connection to the server was closed".to_owned())
+            };
+            let why = match self.bounded(answer).await.and_then(|answer| answer) {
+                Ok(message) => match (message.status.map(|s| s.as_u16()), message.headers) {
+                    (Some(404), _) => return Ok(Position::START),
+                    (None | Some(200), headers) => match headers.as_ref().and_then(wire::address) {
+                        Some((position, _)) => return Ok(Position(position)),
+                        None => "the server answered without a position".to_owned(),
+                    },
+                    (Some(status), _) => format!("the server answered with status {status}"),
+                },
+                Err(reason) => reason,
+            };
+            if Instant::now() >= deadline {
+                return Err(Unavailable(why));
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
 

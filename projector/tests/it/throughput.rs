@@ -37,6 +37,19 @@ impl EventLog for Ready {
         stream::iter(ready).chain(stream::pending()).boxed()
     }
 
+    async fn read(
+        &self,
+        _: &Filter,
+        _: weir_events::Start,
+        _: usize,
+    ) -> Result<weir_events::Page, Unavailable> {
+        Err(Unavailable("it can only be followed".to_owned()))
+    }
+
+    async fn last(&self, _: &Filter) -> Result<Position, Unavailable> {
+        self.head().await
+    }
+
     async fn head(&self) -> Result<Position, Unavailable> {
         Ok(Position(self.0.len() as u64))
     }
