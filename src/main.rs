@@ -17,6 +17,7 @@ mod lifecycle;
 mod migrate;
 mod openapi;
 mod parts;
+mod past;
 mod projector;
 mod query_api;
 mod rebuild;

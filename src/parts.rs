@@ -28,6 +28,7 @@ use weir_query_api::{Positions, ReadMemberships};
 
 use crate::{
     lifecycle::Lifecycle,
+    past::Past,
     servers::Servers,
     settings::{Settings, masked},
     web::{Guards, Routes},
@@ -113,12 +114,30 @@ impl Parts {
         &self,
         positions: Positions,
         settings: &Settings,
+        lifecycle: &Lifecycle,
     ) -> anyhow::Result<Routes> {
+        let past = weir_projector::Past::new(
+            Arc::clone(&self.log),
+            self.pool.clone(),
+            weir_projector::projections::all(),
+            weir_projector::PastOptions {
+                kept: settings.limits.past_kept,
+                events: settings.limits.past_events,
+                wait: settings.limits.past_wait,
+                ..weir_projector::PastOptions::default()
+            },
+        );
+        let (kept, stop) = (past.clone(), lifecycle.inner());
+        lifecycle.spawn_inner("the care for the past", async move {
+            kept.run(stop).await;
+            Ok(())
+        });
         let sources = weir_query_api::Sources {
             pool: self.pool.clone(),
             positions,
             blobs: Arc::clone(&self.blobs),
             log: Arc::clone(&self.log),
+            past: Arc::new(Past(past)),
             clock: Utc::now,
         };
         let options = weir_query_api::Options {

@@ -20,7 +20,7 @@ pub(crate) async fn run(settings: &Settings, signals: &mut Signals) -> anyhow::R
         let positions = parts.positions(&lifecycle);
         let memberships = parts.read_memberships(positions.clone());
         let guards = parts.guards(memberships, settings, &lifecycle).await?;
-        let routes = vec![parts.read_routes(positions, settings).await?, openapi::routes()?];
+        let routes = vec![parts.read_routes(positions, settings, &lifecycle).await?, openapi::routes()?];
         web::serve(bound, guards, routes, settings, &lifecycle)
     };
     signals.interruptible(start).await?;

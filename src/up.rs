@@ -57,7 +57,7 @@ async fn start(
     let guards = parts.guards(Arc::new(directory.clone()), settings, lifecycle).await?;
     let routes = vec![
         parts.command_routes(directory, &guards, settings, lifecycle)?,
-        parts.read_routes(positions, settings).await?,
+        parts.read_routes(positions, settings, lifecycle).await?,
         openapi::routes()?,
     ];
     web::serve(bound, guards, routes, settings, lifecycle)

@@ -37,7 +37,7 @@ pub mod workspace;
 pub use envelope::{Actor, DecodeError, Headers, Metadata, NewEvent, Recorded, Stored};
 pub use id::{ApiKeyId, ContextId, DatasetId, EventId, QueryId, RunId, UserId, VisualizationId, WorkspaceId};
 pub use log::{
-    AppendError, Appended, Commit, EventLog, Filter, FollowError, Page, Position, Start, Unavailable,
+    AppendError, Appended, AsOf, Commit, EventLog, Filter, FollowError, Page, Position, Start, Unavailable,
 };
 pub use memory::MemoryLog;
 pub use subject::{Aggregate, Subject};

@@ -192,6 +192,15 @@ pub enum Start {
     Since(DateTime<Utc>),
 }
 
+/// A moment of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AsOf {
+    /// After the event at this position, whoever's it is.
+    Position(Position),
+    /// With everything that had happened by then, as events say it of themselves.
+    Time(DateTime<Utc>),
+}
+
 /// Some events of the log.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {

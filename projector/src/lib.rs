@@ -6,6 +6,7 @@
 //! - [`Runtime`]: follows the log and keeps the schema `read` up to date.
 //! - [`rebuild`]: folds everything anew beside the live tables and swaps them in; [`verify`] proves
 //!   the live tables equal to a fresh fold.
+//! - [`Past`]: one workspace as it was at any moment, folded into tables of its own.
 //!
 //! # What holds
 //! - Rows, checkpoint and fence are one transaction: an event is counted once, whatever crashes.
@@ -27,6 +28,7 @@
 mod fold;
 mod metrics;
 mod names;
+mod past;
 mod projection;
 pub mod projections;
 mod pulse;
@@ -39,6 +41,7 @@ mod writer;
 
 pub use metrics::Metrics;
 pub use names::{InvalidName, Schema};
+pub use past::{Moment, Past, PastError, PastOptions};
 pub use projection::{Projection, Projections, Tx};
 pub use rebuild::{Progress, RebuildError, Rebuilt, rebuild, verify};
 pub use runtime::{Error, Options, Runtime, Status};

@@ -12,10 +12,16 @@ use std::{
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::Uuid;
-use weir_events::{Aggregate, EventLog, Filter, FollowError, Position, Recorded, Stored, envelope::header};
+use weir_events::{
+    Aggregate, EventLog, Filter, FollowError, Position, Recorded, Start, Stored, WorkspaceId,
+    envelope::header,
+};
 
 use crate::{
     Projections,
@@ -172,6 +178,9 @@ fn without_nul(payload: &Bytes) -> Option<Bytes> {
     Some(out.into())
 }
 
+/// How many events are asked for at a time.
+const PAGE: usize = 1_000;
+
 /// How large a batch may grow.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
@@ -204,7 +213,29 @@ impl Reader {
         let (log, projections) = (log.clone(), projections.clone());
         let task = tokio::spawn(async move {
             if until.is_none_or(|until| after < until) {
-                read(log, projections, after, until, bounds, out).await;
+                let events = log.follow(Filter::All, after);
+                let events = events.chain(stream::once(async {
+                    Err(FollowError::Failed("the stream of events ended".to_owned()))
+                }));
+                read(events.boxed(), projections, until, bounds, out).await;
+            }
+        });
+        Self { batches, task }
+    }
+
+    /// Reads a workspace's events from the first, up to and including the one at `until`.
+    pub(crate) fn of_workspace(
+        log: &Arc<dyn EventLog>,
+        workspace: WorkspaceId,
+        projections: &Projections,
+        until: Position,
+        bounds: Bounds,
+    ) -> Self {
+        let (out, batches) = mpsc::channel(1);
+        let (events, projections) = (pages(log.clone(), Filter::Workspace(workspace)), projections.clone());
+        let task = tokio::spawn(async move {
+            if until > Position::START {
+                read(events, projections, Some(until), bounds, out).await;
             }
         });
         Self { batches, task }
@@ -223,15 +254,31 @@ impl Reader {
     }
 }
 
+/// Everything that is there, read page by page.
+fn pages(log: Arc<dyn EventLog>, filter: Filter) -> BoxStream<'static, Result<Stored, FollowError>> {
+    let next = (log, filter, Some(Position::START));
+    let pages = stream::unfold(next, |(log, filter, after)| async move {
+        let page = log.read(&filter, Start::After(after?), PAGE).await;
+        let (events, after) = match page {
+            Ok(page) => {
+                let last = page.events.last().map(|e| e.position).filter(|_| !page.end);
+                (page.events.into_iter().map(Ok).collect(), last)
+            }
+            Err(error) => (vec![Err(FollowError::Failed(error.to_string()))], None),
+        };
+        Some((stream::iter(events), (log, filter, after)))
+    });
+    pages.flatten().boxed()
+}
+
+/// Sends batches of events: up to `until`, or to the end of the stream.
 async fn read(
-    log: Arc<dyn EventLog>,
+    mut events: BoxStream<'static, Result<Stored, FollowError>>,
     projections: Projections,
-    after: Position,
     until: Option<Position>,
     bounds: Bounds,
     out: mpsc::Sender<Result<Batch, FollowError>>,
 ) {
-    let mut events = log.follow(Filter::All, after);
     let mut batch = Batch::default();
     let mut done = false;
     while !(done && batch.len() == 0) {
@@ -251,11 +298,7 @@ async fn read(
                     let _ = out.send(Err(error)).await;
                     return;
                 }
-                None => {
-                    let error = FollowError::Failed("the stream of events ended".to_owned());
-                    let _ = out.send(Err(error)).await;
-                    return;
-                }
+                None => done = true,
             },
             permit = out.reserve(), if batch.len() > 0 => match permit {
                 Ok(permit) => permit.send(Ok(std::mem::take(&mut batch))),

@@ -26,6 +26,18 @@ CREATE TABLE IF NOT EXISTS projector.requests (
     at   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- Workspaces as they were once: schemas with tables folded up to a position.
+CREATE TABLE IF NOT EXISTS projector.past (
+    schema    text PRIMARY KEY,
+    workspace uuid        NOT NULL,
+    position  bigint      NOT NULL,
+    -- How many events were folded; null until all of them are.
+    events    bigint,
+    -- When the last of them happened; null without any.
+    happened  timestamptz,
+    used_at   timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 -- Schemas of tables that were replaced, and since when nobody finds them any more.
 CREATE TABLE IF NOT EXISTS projector.retired (
     schema text PRIMARY KEY,

@@ -327,7 +327,7 @@ pub(crate) async fn unreadable(client: &impl GenericClient) -> Result<Vec<Positi
 }
 
 /// Takes the session's advisory lock for a schema, unless another session holds it.
-async fn lock(client: &ClientWrapper, schema: &Schema) -> Result<bool, Error> {
+pub(crate) async fn lock(client: &ClientWrapper, schema: &Schema) -> Result<bool, Error> {
     let sql = "SELECT pg_try_advisory_lock(hashtextextended('weir projector ' || $1, 0))";
     Ok(client.query_one(sql, &[&schema.as_str()]).await?.get(0))
 }

@@ -113,6 +113,11 @@ impl Entry {
             && self.verified.load(Ordering::Relaxed) == checkpoint.position.0
     }
 
+    /// Whether it shows a moment of the past that ends at that position.
+    pub(crate) fn is_of(&self, position: Position) -> bool {
+        self.verified.load(Ordering::Relaxed) == position.0
+    }
+
     /// Whether it shows that state, which is noted if so.
     pub(crate) fn verify(&self, snapshot: Snapshot) -> bool {
         let same = self.workspace == snapshot.workspace && self.generation == snapshot.checkpoint.generation;

@@ -39,7 +39,7 @@ pub use lag::Lag;
 pub use memberships::ReadMemberships;
 pub use position::Positions;
 pub use sql::statements;
-pub use state::{Options, Sources, State};
+pub use state::{Moment, Options, Past, Sources, State};
 
 use actix_web::web;
 use utoipa::{

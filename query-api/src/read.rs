@@ -10,11 +10,11 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::LocalBoxFuture;
-use serde::Serialize;
-use utoipa::ToSchema;
-use weir_events::Position;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use weir_events::{AsOf, Position};
 use weir_infra::{
     auth::{Authenticator, Caller, Viewer},
     http::{Code, Fields, MinPosition, Page, Problem, position_header},
@@ -25,7 +25,7 @@ use crate::{
     fields, list,
     params::{MIN_POSITION, Params},
     reader::Reader,
-    state::State,
+    state::{self, Moment, State},
 };
 
 /// Which cache tier answered.
@@ -44,6 +44,19 @@ pub(crate) struct Read {
     minimum: Position,
     if_none_match: Option<String>,
     began: Instant,
+    /// The past, if that is asked for.
+    past: Option<Moment>,
+}
+
+/// The parameter that asks for the past, for the API's description.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read by every read itself")]
+pub(crate) struct Then {
+    /// Shows everything as it was: at a time (RFC 3339, or a date for its first moment in UTC), or after
+    /// the event at a position. What is counted by days is counted back from then; of a position, from
+    /// the day of the workspace's last event by then.
+    as_of: Option<String>,
 }
 
 /// What of an answer is wanted.
@@ -86,19 +99,17 @@ impl Read {
         let mut params = Params::parse(query);
         params.text(MIN_POSITION);
         let page = Page::parse(req.path(), query)?;
-        if params.text("as_of").is_some() {
-            let detail = "Reading the past is not possible yet; leave `as_of` out to read the present.";
-            return Err(Problem::new(Code::AsOfUnsupported, detail).field(
-                "as_of",
-                "as_of_unsupported",
-                detail,
-            ));
-        }
+        let now = (state.0.sources.clock)();
+        let past = match as_of(&mut params, now)? {
+            Some(as_of) => Some(state.0.sources.past.at(caller.workspace, as_of).await?),
+            None => None,
+        };
+        let moment = past.as_ref().and_then(|past| past.time);
         let view = View {
             workspace: caller.workspace,
             path: req.path().to_owned(),
             query: params.canonical().to_owned(),
-            today: (state.0.sources.clock)().date_naive(),
+            today: moment.unwrap_or(now).date_naive(),
         };
         Ok(Self {
             params,
@@ -108,6 +119,7 @@ impl Read {
             minimum,
             if_none_match: if_none_match(&req),
             began,
+            past,
             state,
         })
     }
@@ -115,6 +127,11 @@ impl Read {
     /// The day that some numbers are counted back from (UTC).
     pub(crate) fn today(&self) -> NaiveDate {
         self.view.today
+    }
+
+    /// The moment that is shown; `None` for the present.
+    pub(crate) fn as_of(&self) -> Option<DateTime<Utc>> {
+        self.past.as_ref().and_then(|past| past.time)
     }
 
     /// What the handlers share.
@@ -179,7 +196,13 @@ impl Read {
     ) -> Result<HttpResponse, Problem> {
         let state = self.state.0.clone();
         let kept = state.answers.get(&self.view).await;
-        if let (Some(entry), Some(checkpoint)) = (&kept, state.sources.positions.current())
+        if let (Some(entry), Some(past)) = (&kept, &self.past)
+            && entry.is_of(past.position)
+        {
+            return Ok(self.respond(entry, past.position, "hit"));
+        }
+        if self.past.is_none()
+            && let (Some(entry), Some(checkpoint)) = (&kept, state.sources.positions.current())
             && checkpoint.position >= self.minimum
             && entry.is_current(checkpoint)
         {
@@ -190,7 +213,8 @@ impl Read {
         let db = self.open(&mut client).await?;
         let snapshot = db.snapshot();
         let position = snapshot.checkpoint.position;
-        if let Some(entry) = &kept
+        if self.past.is_none()
+            && let Some(entry) = &kept
             && entry.verify(snapshot)
         {
             return Ok(self.respond(entry, position, "hit"));
@@ -222,6 +246,10 @@ impl Read {
     /// A transaction that sees what is wanted.
     async fn open<'c>(&self, client: &'c mut deadpool_postgres::Client) -> Result<Reader<'c>, Problem> {
         let state = &self.state.0;
+        if let Some(past) = &self.past {
+            let setup = state::setup(&state.options, &past.schemas);
+            return Reader::open_past(client, &setup, self.view.workspace, past.position).await;
+        }
         let db = Reader::open(client, &state.setup, self.view.workspace).await?;
         let position = db.snapshot().checkpoint.position;
         state.metrics.reached(position);
@@ -299,6 +327,22 @@ fn serialize(answer: &impl Serialize, wanted: Wanted) -> Result<Body, Problem> {
     };
     let json = json.map(Bytes::from).map_err(Problem::internal)?;
     Ok(if wanted.position { Body::positioned(json) } else { Body::plain(json) })
+}
+
+/// The moment that is asked for.
+fn as_of(params: &mut Params, now: DateTime<Utc>) -> Result<Option<AsOf>, Problem> {
+    const NAME: &str = "as_of";
+    let Some(text) = params.text(NAME) else { return Ok(None) };
+    if let Ok(position) = text.parse() {
+        return Ok(Some(AsOf::Position(Position(position))));
+    }
+    let mut only = Params::of(NAME, text);
+    let time = only.moment(NAME);
+    if time.is_some_and(|time| time > now) {
+        only.refuse(NAME, "future", "has not come yet");
+    }
+    only.finish()?;
+    Ok(time.map(AsOf::Time))
 }
 
 fn if_none_match(req: &HttpRequest) -> Option<String> {

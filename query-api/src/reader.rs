@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
-use tokio_postgres::{IsolationLevel, Row, types::ToSql};
+use tokio_postgres::{IsolationLevel, Row, error::SqlState, types::ToSql};
 use weir_events::{Position, WorkspaceId};
 use weir_infra::http::{Code, Problem};
 
@@ -38,6 +38,8 @@ pub(crate) struct Reader<'c> {
     tx: Transaction<'c>,
     workspace: WorkspaceId,
     snapshot: Snapshot,
+    /// Whether it reads the tables that all read, for which it is worth to prepare statements.
+    live: bool,
 }
 
 /// What every transaction begins with. The lock keeps tables from being exchanged for rebuilt ones
@@ -61,15 +63,40 @@ impl<'c> Reader<'c> {
         setup: &str,
         workspace: WorkspaceId,
     ) -> Result<Self, Problem> {
-        let tx = client
-            .build_transaction()
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .read_only(true)
-            .start()
-            .await
-            .map_err(failed)?;
+        Self::begin(client, setup, workspace).await.map_err(failed)
+    }
+
+    /// Opens a transaction on the tables of a moment of the past that ends at a position.
+    ///
+    /// # Errors
+    /// 503 when PostgreSQL cannot be reached, or the tables were removed a moment ago.
+    pub(crate) async fn open_past(
+        client: &'c mut deadpool_postgres::Client,
+        setup: &str,
+        workspace: WorkspaceId,
+        position: Position,
+    ) -> Result<Self, Problem> {
+        let mut reader = Self::begin(client, setup, workspace).await.map_err(|error| {
+            if error.code() != Some(&SqlState::UNDEFINED_TABLE) {
+                return failed(error);
+            }
+            let detail = "The moment was put away just now, since nobody had looked at it. Ask again.";
+            Problem::new(Code::PastNotReady, detail).retry_after(Duration::from_secs(1))
+        })?;
+        reader.live = false;
+        reader.snapshot.checkpoint.position = position;
+        Ok(reader)
+    }
+
+    async fn begin(
+        client: &'c mut deadpool_postgres::Client,
+        setup: &str,
+        workspace: WorkspaceId,
+    ) -> Decoded<Self> {
+        let tx = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        let tx = tx.start().await?;
         let snapshot = look(&tx, setup, workspace).await?;
-        Ok(Self { tx, workspace, snapshot })
+        Ok(Self { tx, workspace, snapshot, live: true })
     }
 
     /// What this transaction sees.
@@ -83,7 +110,12 @@ impl<'c> Reader<'c> {
     /// # Errors
     /// 503 when PostgreSQL cannot be reached, 500 when the statement does not fit the models.
     pub(crate) async fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Problem> {
-        let statement = self.tx.prepare_cached(sql).await.map_err(failed)?;
+        let statement = match self.live {
+            true => self.tx.prepare_cached(sql).await,
+            // Those of the live tables would have to be planned again after it.
+            false => self.tx.prepare(sql).await,
+        };
+        let statement = statement.map_err(failed)?;
         let mut all: Vec<Param<'_>> = Vec::with_capacity(params.len() + 1);
         all.push(&self.workspace.0);
         all.extend_from_slice(params);
@@ -117,17 +149,14 @@ impl<'c> Reader<'c> {
     }
 }
 
-async fn look(tx: &Transaction<'_>, setup: &str, workspace: WorkspaceId) -> Result<Snapshot, Problem> {
+async fn look(tx: &Transaction<'_>, setup: &str, workspace: WorkspaceId) -> Decoded<Snapshot> {
     // Sent together, carried out in this order.
     let snapshot = async {
         let statement = tx.prepare_cached(SNAPSHOT).await?;
         tx.query_one(&statement, &[&workspace.0]).await
     };
-    let ((), row) = futures::try_join!(tx.batch_execute(setup), snapshot).map_err(failed)?;
-    Ok(Snapshot {
-        checkpoint: checkpoint(&row).map_err(unreadable)?,
-        workspace: position(row.try_get("workspace").map_err(unreadable)?),
-    })
+    let ((), row) = futures::try_join!(tx.batch_execute(setup), snapshot)?;
+    Ok(Snapshot { checkpoint: checkpoint(&row)?, workspace: position(row.try_get("workspace")?) })
 }
 
 /// The checkpoint in a row of [`CHECKPOINT`] or [`SNAPSHOT`].
@@ -142,7 +171,7 @@ pub(crate) fn position(value: i64) -> Position {
 
 /// A statement that PostgreSQL did not carry out.
 pub(crate) fn failed(error: tokio_postgres::Error) -> Problem {
-    if error.code() == Some(&tokio_postgres::error::SqlState::QUERY_CANCELED) {
+    if error.code() == Some(&SqlState::QUERY_CANCELED) {
         let detail = "The read took too long. Ask for less, or try again in a little while.";
         return Problem::new(Code::Busy, detail).retry_after(Duration::from_secs(2)).cause(error);
     }

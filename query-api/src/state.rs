@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Pool;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
-use weir_events::{EventLog, WorkspaceId};
+use weir_events::{AsOf, EventLog, Position, WorkspaceId};
 use weir_infra::http::Problem;
 
 use crate::{
@@ -48,6 +49,28 @@ impl Default for Options {
     }
 }
 
+/// Shows workspaces as they were.
+#[async_trait]
+pub trait Past: Send + Sync + 'static {
+    /// Makes sure that a moment's tables are there.
+    ///
+    /// # Errors
+    /// A problem for the caller: of the log, the database, or that the moment cannot be shown (yet).
+    async fn at(&self, workspace: WorkspaceId, as_of: AsOf) -> Result<Moment, Problem>;
+}
+
+/// A workspace as it was.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// The last position that belongs to it.
+    pub position: Position,
+    /// When it was; `None` before the first event.
+    pub time: Option<DateTime<Utc>>,
+    /// The schemas in which its tables are looked for. They can go at any time but while a
+    /// transaction holds a lock on `checkpoint`.
+    pub schemas: Vec<String>,
+}
+
 /// Where the read side gets things from.
 #[derive(Clone)]
 pub struct Sources {
@@ -59,6 +82,8 @@ pub struct Sources {
     pub blobs: Arc<dyn ObjectStore>,
     /// The event log, asked only how far it is.
     pub log: Arc<dyn EventLog>,
+    /// The past.
+    pub past: Arc<dyn Past>,
     /// The clock.
     pub clock: fn() -> DateTime<Utc>,
 }
@@ -77,6 +102,12 @@ pub(crate) struct Inner {
     pub(crate) setup: String,
 }
 
+/// What every transaction on tables in these schemas begins with.
+pub(crate) fn setup(options: &Options, schemas: &[String]) -> String {
+    let timeout = options.statement_timeout.as_millis();
+    format!("{}; SET LOCAL statement_timeout TO {timeout}", reader::setup(schemas))
+}
+
 impl State {
     /// Puts it together and registers the metrics; `/metrics` serves all of `registry`.
     ///
@@ -87,11 +118,7 @@ impl State {
         options: Options,
         registry: prometheus::Registry,
     ) -> Result<Self, prometheus::Error> {
-        let setup = format!(
-            "{}; SET LOCAL statement_timeout TO {}",
-            reader::setup(&options.schemas),
-            options.statement_timeout.as_millis()
-        );
+        let setup = setup(&options, &options.schemas);
         Ok(Self(Arc::new(Inner {
             answers: Answers::new(options.cache_bytes),
             metrics: Metrics::register(&registry)?,
@@ -118,7 +145,7 @@ impl State {
         let reads = clients.into_iter().map(async |mut client| {
             let nobody = WorkspaceId(uuid::Uuid::nil());
             let db = Reader::open(&mut client, &inner.setup, nobody).await?;
-            dashboard::load(&db, today).await.map(drop)
+            dashboard::load(&db, today, None).await.map(drop)
         });
         try_join_all(reads).await.map(drop)
     }

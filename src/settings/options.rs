@@ -153,6 +153,12 @@ options! {
     cache_bytes: Bytes = "WEIR_CACHE_BYTES",
     /// How long a read waits for the position that it asks for [default: 2s]
     position_wait: Period = "WEIR_POSITION_WAIT",
+    /// Moments of the past that are kept for those who look again, of all workspaces [default: 32]
+    past_kept: usize = "WEIR_PAST_KEPT",
+    /// Events that a workspace may have had by a moment of the past that is to be shown [default: 1000000]
+    past_events: u64 = "WEIR_PAST_EVENTS",
+    /// How long a read waits for a moment of the past [default: 10s]
+    past_wait: Period = "WEIR_PAST_WAIT",
     /// Room for the answers to requests with an Idempotency-Key; more are not kept [default: 1GiB]
     reply_bytes: Bytes = "WEIR_REPLY_BYTES",
     /// API keys that a workspace may have [default: 1000]

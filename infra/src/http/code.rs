@@ -92,7 +92,9 @@ codes! {
     ResultNotKept = "result_not_kept", NOT_FOUND, "The rows of the run were not kept";
     FileGone = "file_gone", GONE, "The file is gone";
     ResultGone = "result_gone", GONE, "The rows of the run are gone";
-    AsOfUnsupported = "as_of_unsupported", UNPROCESSABLE_ENTITY, "The past cannot be read yet";
+    AsOfAhead = "as_of_ahead", UNPROCESSABLE_ENTITY, "The moment has not come yet";
+    PastTooLarge = "past_too_large", UNPROCESSABLE_ENTITY, "Too much had happened by then to show it";
+    PastNotReady = "past_not_ready", SERVICE_UNAVAILABLE, "The past is still being put together";
     VisualizationNotFound = "visualization_not_found", NOT_FOUND, "There is no such visualization";
     NameTaken = "name_taken", CONFLICT, "The name is taken";
     DatasetNotReady = "dataset_not_ready", CONFLICT, "The dataset is still being read";

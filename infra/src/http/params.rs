@@ -54,6 +54,12 @@ impl Params {
         params
     }
 
+    /// A single one.
+    pub fn of(name: &str, value: impl Into<String>) -> Self {
+        let given = BTreeMap::from([(name.to_owned(), value.into())]);
+        Self { given, errors: Vec::new(), canonical: String::new() }
+    }
+
     /// All parameters that say what is asked for, in one form whatever their order.
     pub fn canonical(&self) -> &str {
         &self.canonical

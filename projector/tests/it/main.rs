@@ -2,6 +2,7 @@
 
 mod folding;
 mod histories;
+mod past;
 mod rebuilding;
 mod running;
 mod sql;

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::world::{World, get, request, send};
 
 #[actix_web::test]
@@ -148,5 +150,41 @@ async fn reads_come_back_after_the_database_was_away() {
         }
         assert_eq!(reply.problem(), (503, "position_not_reached".to_owned()));
         assert!(Instant::now() < deadline, "the position is never seen");
+    }
+}
+
+#[actix_web::test]
+async fn the_past_is_read_where_it_is_and_told_apart_from_the_present() {
+    let world = World::new().await;
+    let app = &world.app().await;
+    let get = async |path: &str| get(app, &world.ada, path).await;
+
+    let then = get("/api/v1/dashboard?as_of=60").await;
+    let body = then.ok();
+    assert_eq!((&body["position"], &body["as_of"]), (&json!(60), &json!("2026-03-09T12:00:00Z")));
+    assert_eq!(body["usage"]["days"][29]["date"], "2026-03-09", "days are counted back from then");
+    assert_eq!((then.header("weir-position"), then.header("weir-cache")), ("60", "miss"));
+    let now = get("/api/v1/dashboard").await;
+    assert_eq!(now.ok()["as_of"], json!(null));
+    assert_ne!(then.header("etag"), now.header("etag"));
+
+    // What has been can be kept for good: other events change nothing.
+    world.project(101, &World::event(&world.ada, 101)).await;
+    assert!(get("/api/v1/dashboard?min_position=101").await.header("weir-cache").starts_with("miss"));
+    assert_eq!(get("/api/v1/dashboard?as_of=60").await.header("weir-cache"), "hit; tier=1");
+    let again = request(&world.ada, "/api/v1/dashboard?as_of=60");
+    let again = again.insert_header(("if-none-match", then.header("etag")));
+    assert_eq!(send(app, again).await.status, 304);
+
+    let by_time = get("/api/v1/usage?as_of=2026-03-08T23:59:59Z").await;
+    assert_eq!((by_time.ok()["to"].as_str(), by_time.header("weir-position")), (Some("2026-03-08"), "60"));
+    assert_eq!(
+        get("/api/v1/usage?as_of=2026-03-08").await.ok()["to"],
+        "2026-03-08",
+        "a date is its first moment"
+    );
+    assert_eq!(get("/api/v1/dashboard?as_of=500").await.problem(), (422, "as_of_ahead".to_owned()));
+    for list in ["datasets", "queries", "runs", "visualizations", "contexts", "activity", "insights"] {
+        assert_eq!(get(&format!("/api/v1/{list}?as_of=60")).await.header("weir-position"), "60", "{list}");
     }
 }

@@ -12,20 +12,21 @@ use actix_web::{
     test::{TestRequest, init_service},
     web,
 };
+use async_trait::async_trait;
 use chrono::{DateTime, TimeZone as _, Utc};
 use futures::future::LocalBoxFuture;
 use object_store::memory::InMemory;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use weir_events::{MemoryLog, UserId, WorkspaceId};
+use weir_events::{AsOf, MemoryLog, Position, UserId, WorkspaceId};
 use weir_infra::{
     auth::{Authenticator, Operators, PostgresApiKeys, Revocations, SessionId, SigningKey},
-    http::{edge, not_found},
+    http::{Code, Problem, edge, not_found},
     metrics,
     testing::{Database, database},
 };
-use weir_query_api::{Docs, Options, Positions, ReadMemberships, Sources, State};
+use weir_query_api::{Docs, Moment, Options, Past, Positions, ReadMemberships, Sources, State};
 
 /// One of the two.
 #[derive(Clone)]
@@ -97,6 +98,24 @@ fn clock() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 10, 12, 0, 0).unwrap()
 }
 
+/// A past that is like the present: what the projector folds is its own business.
+struct Yesterday;
+
+#[async_trait]
+impl Past for Yesterday {
+    async fn at(&self, _: WorkspaceId, as_of: AsOf) -> Result<Moment, Problem> {
+        let yesterday = clock() - chrono::Days::new(1);
+        let (position, time) = match as_of {
+            AsOf::Position(position) if position > Position(100) => {
+                return Err(Problem::new(Code::AsOfAhead, "not yet"));
+            }
+            AsOf::Position(position) => (position, yesterday),
+            AsOf::Time(time) => (Position(60), time),
+        };
+        Ok(Moment { position, time: Some(time), schemas: vec!["read".to_owned()] })
+    }
+}
+
 const SIZE: u128 = 1 << 124;
 
 impl World {
@@ -166,6 +185,7 @@ impl World {
             positions,
             blobs: blobs.clone(),
             log: Arc::new(MemoryLog::new()),
+            past: Arc::new(Yesterday),
             clock,
         };
         let state = State::new(sources, options, metrics::registry()).unwrap();

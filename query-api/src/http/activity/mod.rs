@@ -13,7 +13,7 @@ use crate::{
     http::Unanswered,
     list::{Key, Kind, Request, Statement, Tie},
     params::{Fresh, Params},
-    read::Read,
+    read::{Read, Then},
     reader::{Decoded, Reader},
 };
 
@@ -124,7 +124,7 @@ impl Filter {
     path = "/api/v1/activity",
     tag = "dashboard",
     operation_id = "list_activity",
-    params(Filter, PageParams, Fresh),
+    params(Filter, PageParams, Fresh, Then),
     responses(
         (status = 200, description = "What happened", body = List<Activity>),
         Unanswered,

@@ -11,7 +11,13 @@ use weir_engine::context::{Context, json, markdown, parse, to_osi, yaml};
 use weir_infra::http::{Code, Path, Problem};
 
 use super::not_found;
-use crate::{http::Unanswered, params::Fresh, read::Read, reader::Decoded, words::words};
+use crate::{
+    http::Unanswered,
+    params::Fresh,
+    read::{Read, Then},
+    reader::Decoded,
+    words::words,
+};
 
 /// The statement.
 pub(crate) const VERSION: &str = include_str!("version.sql");
@@ -59,7 +65,7 @@ struct Saved {
     path = "/api/v1/contexts/{id}/export",
     tag = "contexts",
     operation_id = "export_context",
-    params(("id" = Uuid, Path, description = "The context"), Wanted, Fresh),
+    params(("id" = Uuid, Path, description = "The context"), Wanted, Fresh, Then),
     responses(
         (status = 200, description = "The file", content(
             (String = "text/markdown"),

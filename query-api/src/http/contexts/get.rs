@@ -5,7 +5,11 @@ use uuid::Uuid;
 use weir_infra::http::{Path, Problem};
 
 use super::{Context, not_found};
-use crate::{http::Unanswered, params::Common, read::Read};
+use crate::{
+    http::Unanswered,
+    params::Common,
+    read::{Read, Then},
+};
 
 /// The statement.
 pub(crate) const GET: &str = include_str!("get.sql");
@@ -18,7 +22,7 @@ pub(crate) const GET: &str = include_str!("get.sql");
     path = "/api/v1/contexts/{id}",
     tag = "contexts",
     operation_id = "get_context",
-    params(("id" = Uuid, Path, description = "The context"), Common),
+    params(("id" = Uuid, Path, description = "The context"), Common, Then),
     responses(
         (status = 200, description = "The context", body = Context),
         Unanswered,

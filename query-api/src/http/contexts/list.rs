@@ -11,7 +11,7 @@ use crate::{
     http::Unanswered,
     list::{Key, Kind, Statement, Tie},
     params::Fresh,
-    read::Read,
+    read::{Read, Then},
     reader::Reader,
 };
 
@@ -49,7 +49,7 @@ pub(crate) struct Filter {
     path = "/api/v1/contexts",
     tag = "contexts",
     operation_id = "list_contexts",
-    params(Filter, PageParams, Fresh),
+    params(Filter, PageParams, Fresh, Then),
     responses(
         (status = 200, description = "The contexts", body = List<Context>),
         Unanswered,

@@ -21,7 +21,7 @@ use crate::{
     http::Unanswered,
     latency::rate,
     params::Common,
-    read::Read,
+    read::{Read, Then},
     reader::{Decoded, Reader},
 };
 
@@ -193,7 +193,7 @@ impl Overview {
     path = "/api/v1/dashboard",
     tag = "dashboard",
     operation_id = "get_dashboard",
-    params(Common),
+    params(Common, Then),
     responses(
         (status = 200, description = "The dashboard", body = Dashboard),
         Unanswered,
@@ -202,13 +202,17 @@ impl Overview {
 )]
 pub(crate) async fn get(mut read: Read) -> Result<HttpResponse, Problem> {
     let wanted = read.whole_with_position::<Dashboard>()?;
-    let today = read.today();
+    let (today, as_of) = (read.today(), read.as_of());
     // Boxed, so that the handler's own state stays small.
-    read.answer(wanted, async |db| Box::pin(load(db, today)).await).await
+    read.answer(wanted, async |db| Box::pin(load(db, today, as_of)).await).await
 }
 
 /// Reads it all.
-pub(crate) async fn load(db: &Reader<'_>, today: NaiveDate) -> Result<Dashboard, Problem> {
+pub(crate) async fn load(
+    db: &Reader<'_>,
+    today: NaiveDate,
+    as_of: Option<DateTime<Utc>>,
+) -> Result<Dashboard, Problem> {
     let period = Period::last(DEFAULT_DAYS, today);
     let none = activity::Filter::default();
     let recent_activity = activity::LIST.first(ACTIVITY)?;
@@ -227,7 +231,7 @@ pub(crate) async fn load(db: &Reader<'_>, today: NaiveDate) -> Result<Dashboard,
     let List { items: activity, .. } = activity;
     Ok(Dashboard {
         position: 0,
-        as_of: None,
+        as_of,
         overview: overview.with(&days),
         recent: Recent {
             queries: queries.items,

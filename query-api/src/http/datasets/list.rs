@@ -12,7 +12,7 @@ use crate::{
     http::Unanswered,
     list::{Key, Kind, Statement, Tie},
     params::{Fresh, Params},
-    read::Read,
+    read::{Read, Then},
     reader::{Param, Reader},
 };
 
@@ -72,7 +72,7 @@ impl Filter {
     path = "/api/v1/datasets",
     tag = "datasets",
     operation_id = "list_datasets",
-    params(Filter, PageParams, Fresh),
+    params(Filter, PageParams, Fresh, Then),
     responses(
         (status = 200, description = "The datasets", body = List<Dataset>),
         Unanswered,

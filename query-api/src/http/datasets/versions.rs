@@ -10,7 +10,7 @@ use crate::{
     http::Unanswered,
     list::{Key, Kind, Statement, Tie},
     params::Fresh,
-    read::Read,
+    read::{Read, Then},
     reader::Decoded,
 };
 
@@ -30,7 +30,7 @@ pub(crate) static LIST: Statement = Statement {
     path = "/api/v1/datasets/{id}/versions",
     tag = "datasets",
     operation_id = "list_dataset_versions",
-    params(("id" = Uuid, Path, description = "The dataset"), PageParams, Fresh),
+    params(("id" = Uuid, Path, description = "The dataset"), PageParams, Fresh, Then),
     responses(
         (status = 200, description = "The versions", body = List<Version>),
         Unanswered,

@@ -21,7 +21,7 @@ use crate::{
     http::Unanswered,
     latency::rate,
     params::Common,
-    read::Read,
+    read::{Read, Then},
     reader::{Decoded, Reader},
 };
 
@@ -165,7 +165,7 @@ pub(crate) struct Filter {
     path = "/api/v1/insights",
     tag = "dashboard",
     operation_id = "get_insights",
-    params(Filter, Common),
+    params(Filter, Common, Then),
     responses(
         (status = 200, description = "The insights", body = Insights),
         Unanswered,

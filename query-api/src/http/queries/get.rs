@@ -5,7 +5,11 @@ use uuid::Uuid;
 use weir_infra::http::{Path, Problem};
 
 use super::{Query, not_found};
-use crate::{http::Unanswered, params::Common, read::Read};
+use crate::{
+    http::Unanswered,
+    params::Common,
+    read::{Read, Then},
+};
 
 /// The statement.
 pub(crate) const GET: &str = include_str!("get.sql");
@@ -16,7 +20,7 @@ pub(crate) const GET: &str = include_str!("get.sql");
     path = "/api/v1/queries/{query_id}",
     tag = "queries",
     operation_id = "get_query",
-    params(("query_id" = Uuid, Path, description = "The query pattern"), Common),
+    params(("query_id" = Uuid, Path, description = "The query pattern"), Common, Then),
     responses(
         (status = 200, description = "The query pattern", body = Query),
         Unanswered,

@@ -10,7 +10,7 @@ use crate::{
     http::Unanswered,
     list::{Key, Kind, Statement, Tie},
     params::Fresh,
-    read::Read,
+    read::{Read, Then},
 };
 
 /// The list's statement.
@@ -49,7 +49,7 @@ pub(crate) struct Filter {
     path = "/api/v1/queries",
     tag = "queries",
     operation_id = "list_queries",
-    params(Filter, PageParams, Fresh),
+    params(Filter, PageParams, Fresh, Then),
     responses(
         (status = 200, description = "The queries", body = List<Query>),
         Unanswered,

@@ -5,7 +5,11 @@ use uuid::Uuid;
 use weir_infra::http::{Path, Problem};
 
 use super::{Run, not_found};
-use crate::{http::Unanswered, params::Common, read::Read};
+use crate::{
+    http::Unanswered,
+    params::Common,
+    read::{Read, Then},
+};
 
 /// The statement, also of the receipt and the result.
 pub(crate) const GET: &str = include_str!("get.sql");
@@ -16,7 +20,7 @@ pub(crate) const GET: &str = include_str!("get.sql");
     path = "/api/v1/runs/{run_id}",
     tag = "runs",
     operation_id = "get_run",
-    params(("run_id" = Uuid, Path, description = "The run"), Common),
+    params(("run_id" = Uuid, Path, description = "The run"), Common, Then),
     responses(
         (status = 200, description = "The run", body = Run),
         Unanswered,

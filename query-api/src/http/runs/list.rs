@@ -12,7 +12,7 @@ use crate::{
     http::Unanswered,
     list::{Key, Kind, Statement, Tie},
     params::Fresh,
-    read::Read,
+    read::{Read, Then},
     reader::Reader,
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct Filter {
     path = "/api/v1/runs",
     tag = "runs",
     operation_id = "list_runs",
-    params(Filter, PageParams, Fresh),
+    params(Filter, PageParams, Fresh, Then),
     responses(
         (status = 200, description = "The runs", body = List<Run>),
         Unanswered,

@@ -8,7 +8,12 @@ use uuid::Uuid;
 use weir_infra::http::{Path, Problem};
 
 use super::{Run, get::GET, not_found};
-use crate::{http::Unanswered, params::Common, read::Read, reader::Decoded};
+use crate::{
+    http::Unanswered,
+    params::Common,
+    read::{Read, Then},
+    reader::Decoded,
+};
 
 /// Where a number came from: all that is known of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -32,7 +37,7 @@ pub(crate) struct Receipt {
     path = "/api/v1/runs/{run_id}/receipt",
     tag = "runs",
     operation_id = "get_run_receipt",
-    params(("run_id" = Uuid, Path, description = "The run"), Common),
+    params(("run_id" = Uuid, Path, description = "The run"), Common, Then),
     responses(
         (status = 200, description = "The receipt", body = Receipt),
         Unanswered,

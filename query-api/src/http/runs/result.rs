@@ -18,7 +18,12 @@ use weir_infra::{
 };
 
 use super::{Run, get::GET, not_found};
-use crate::{http::Unanswered, params::Fresh, read::Read, reader::Decoded};
+use crate::{
+    http::Unanswered,
+    params::Fresh,
+    read::{Read, Then},
+    reader::Decoded,
+};
 
 /// The kept answer of a run.
 #[derive(Serialize, ToSchema)]
@@ -104,7 +109,7 @@ struct Kept {
     path = "/api/v1/runs/{run_id}/result",
     tag = "runs",
     operation_id = "get_run_result",
-    params(("run_id" = Uuid, Path, description = "The run"), Fresh),
+    params(("run_id" = Uuid, Path, description = "The run"), Fresh, Then),
     responses(
         (status = 200, description = "The rows", content(
             (RunResult<'_> = "application/json"),

@@ -11,7 +11,7 @@ use crate::{
     http::Unanswered,
     latency::{Latencies, rate},
     params::{Common, Params},
-    read::Read,
+    read::{Read, Then},
     reader::{Decoded, Reader},
 };
 
@@ -188,7 +188,7 @@ pub(crate) struct Filter {
     path = "/api/v1/usage",
     tag = "dashboard",
     operation_id = "get_usage",
-    params(Filter, Common),
+    params(Filter, Common, Then),
     responses(
         (status = 200, description = "The days", body = Usage),
         Unanswered,

@@ -5,7 +5,11 @@ use uuid::Uuid;
 use weir_infra::http::{Path, Problem};
 
 use super::{Visualization, not_found};
-use crate::{http::Unanswered, params::Common, read::Read};
+use crate::{
+    http::Unanswered,
+    params::Common,
+    read::{Read, Then},
+};
 
 /// The statement.
 pub(crate) const GET: &str = include_str!("get.sql");
@@ -18,7 +22,7 @@ pub(crate) const GET: &str = include_str!("get.sql");
     path = "/api/v1/visualizations/{id}",
     tag = "visualizations",
     operation_id = "get_visualization",
-    params(("id" = Uuid, Path, description = "The chart"), Common),
+    params(("id" = Uuid, Path, description = "The chart"), Common, Then),
     responses(
         (status = 200, description = "The chart", body = Visualization),
         Unanswered,

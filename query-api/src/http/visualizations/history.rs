@@ -11,7 +11,7 @@ use crate::{
         activity::{Activity, Filter, LIST},
     },
     params::Fresh,
-    read::Read,
+    read::{Read, Then},
 };
 
 /// List what happened to a chart
@@ -22,7 +22,7 @@ use crate::{
     path = "/api/v1/visualizations/{id}/history",
     tag = "visualizations",
     operation_id = "list_visualization_history",
-    params(("id" = Uuid, Path, description = "The chart"), PageParams, Fresh),
+    params(("id" = Uuid, Path, description = "The chart"), PageParams, Fresh, Then),
     responses(
         (status = 200, description = "What happened", body = List<Activity>),
         Unanswered,

@@ -11,7 +11,7 @@ use crate::{
     http::Unanswered,
     list::{Key, Kind, Statement, Tie},
     params::Fresh,
-    read::Read,
+    read::{Read, Then},
     reader::Reader,
 };
 
@@ -53,7 +53,7 @@ pub(crate) struct Filter {
     path = "/api/v1/visualizations",
     tag = "visualizations",
     operation_id = "list_visualizations",
-    params(Filter, PageParams, Fresh),
+    params(Filter, PageParams, Fresh, Then),
     responses(
         (status = 200, description = "The charts", body = List<Visualization>),
         Unanswered,
