@@ -13,5 +13,6 @@ mod limits;
 mod main_job;
 mod memory;
 mod operations;
+mod past;
 mod routes;
 mod tour;
