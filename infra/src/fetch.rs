@@ -101,6 +101,7 @@ impl Fetcher {
     /// # Errors
     /// When the TLS library refuses its configuration.
     pub fn new(options: Options) -> Result<Self, tls::SetupError> {
+        // Which ports of these hosts are meant is checked before anything is resolved.
         let excepted = options.hosts.iter().map(|host| bare(host).to_ascii_lowercase()).collect();
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::client()?)
@@ -163,6 +164,12 @@ impl Fetcher {
             "http" if excepted => {}
             "http" => return Err(Error::Invalid("only https addresses are fetched")),
             _ => return Err(Error::Invalid("only https addresses are fetched")),
+        }
+        // A host that is excepted for one of its ports is not to be reached at the others, which the
+        // resolver cannot tell apart.
+        let other_port = self.options.hosts.iter().any(|known| bare(known).eq_ignore_ascii_case(bare(host)));
+        if other_port && !excepted {
+            return Err(Error::NotPublic);
         }
         // A host that is an address is never resolved.
         match bare(host).parse::<IpAddr>() {

@@ -180,10 +180,7 @@ pub(crate) async fn metrics(_: NoParams, state: web::Data<State>) -> Result<Http
 
 /// The document's own part about them.
 #[derive(utoipa::OpenApi)]
-#[openapi(
-    paths(live, ready, metrics),
-    tags((name = "operations", description = "For machines that watch over this one"))
-)]
+#[openapi(paths(live, ready, metrics))]
 pub(crate) struct Routes;
 
 #[cfg(test)]

@@ -80,6 +80,8 @@ impl Status {
 pub struct Ready {
     /// Its number.
     pub version: u32,
+    /// Its file.
+    pub upload: dataset::Upload,
     /// Its table's key in the blob store.
     pub table: String,
     /// The table's size in bytes.
@@ -117,6 +119,8 @@ pub struct Dataset {
     pub ready: Option<Arc<Ready>>,
     /// All versions that can be queried, by number.
     pub readable: Arc<BTreeMap<u32, Arc<Ready>>>,
+    /// Files that arrived and were not read yet, by version.
+    pub waiting: BTreeMap<u32, dataset::Upload>,
     /// Why the newest version's file could not be read.
     pub rejected: Option<Rejected>,
     /// When it was first uploaded.
@@ -135,6 +139,7 @@ impl Dataset {
     fn read(&mut self, e: &dataset::Ingested) {
         let ready = Arc::new(Ready {
             version: e.version,
+            upload: self.waiting.remove(&e.version).unwrap_or_else(|| self.upload.clone()),
             table: e.table.clone(),
             table_bytes: e.table_bytes,
             rows: e.rows,
@@ -146,6 +151,17 @@ impl Dataset {
         });
         Arc::make_mut(&mut self.readable).insert(e.version, ready.clone());
         self.ready = Some(ready);
+    }
+
+    /// The file of the version that can be queried; the newest one until there is one.
+    pub fn served(&self) -> &dataset::Upload {
+        self.ready.as_ref().map_or(&self.upload, |ready| &ready.upload)
+    }
+
+    /// The file of a version that can be queried, or of the newest one.
+    pub fn file(&self, version: u32) -> Option<&dataset::Upload> {
+        let readable = self.readable.get(&version).map(|ready| &ready.upload);
+        readable.or_else(|| (version == self.version).then_some(&self.upload))
     }
 
     /// Whether the outcome of a version is known.
@@ -375,6 +391,7 @@ impl Workspace {
                 options: e.options.clone(),
                 ready: None,
                 readable: Arc::default(),
+                waiting: BTreeMap::new(),
                 rejected: None,
                 created_at: time,
                 created_by: recorded.meta.actor.user(),
@@ -384,6 +401,7 @@ impl Workspace {
             });
             dataset.version = e.version;
             dataset.upload = e.upload.clone();
+            dataset.waiting.insert(e.version, e.upload.clone());
             dataset.options = e.options.clone();
             dataset.rejected = None;
         }
@@ -395,6 +413,7 @@ impl Workspace {
             dataset::Event::Reread(e) => {
                 dataset.version = e.version;
                 dataset.upload = e.upload.clone();
+                dataset.waiting.insert(e.version, e.upload.clone());
                 dataset.options = e.options.clone();
                 dataset.rejected = None;
             }
@@ -407,6 +426,7 @@ impl Workspace {
             }
             dataset::Event::Ingested(e) => dataset.read(e),
             dataset::Event::Rejected(e) => {
+                dataset.waiting.remove(&e.version);
                 if e.version == dataset.version {
                     dataset.rejected = Some(e.clone());
                 }

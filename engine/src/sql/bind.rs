@@ -1,7 +1,7 @@
 //! Values for `$name` in a query.
 //!
 //! A value becomes a literal in the text, where the tokenizer found the placeholder: one inside of a string or a
-//! remark is none, and no value can become anything but a literal. What was run is then plain SQL, which can be
+//! remark is none, and one that stands where no value can, as for a table, is refused. What was run is then plain SQL, which can be
 //! shown and run again.
 
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ pub fn bind(sql: &str, params: &Params) -> Result<String, SqlError> {
     let mut places = Places::new(sql);
     let mut unused: BTreeSet<&str> = params.keys().map(String::as_str).collect();
     let mut out = String::with_capacity(sql.len());
-    let mut copied = 0;
+    let (mut copied, mut places_of_values) = (0, 0);
     for token in tokens(sql)? {
         let Token::Placeholder(placeholder) = &token.token else { continue };
         let begins = places.offset(token.span.start);
@@ -38,6 +38,7 @@ pub fn bind(sql: &str, params: &Params) -> Result<String, SqlError> {
         let literal = literal(value).map_err(|e| refused(format!("${name}: {e}")).at(token.span.start))?;
         out.push_str(&sql[copied..begins]);
         copied = begins + placeholder.len();
+        places_of_values += 1;
         // Nothing that it touches may become one word, number or text with it.
         let before = sql[..begins].chars().next_back().filter(|c| joins(*c)).map(|_| ' ');
         let behind = sql[copied..].chars().next().filter(|c| joins(*c)).map(|_| ' ');
@@ -46,14 +47,18 @@ pub fn bind(sql: &str, params: &Params) -> Result<String, SqlError> {
         out.extend(behind);
     }
     out.push_str(&sql[copied..]);
-    match unused.first() {
-        None => Ok(out),
-        Some(name) => Err(refused(format!("The query has no parameter ${name}."))),
+    if let Some(name) = unused.first() {
+        return Err(refused(format!("The query has no parameter ${name}.")));
     }
+    // A text in quotes can be a name, too, where a name is expected.
+    if places_of_values > 0 && super::parse(sql)?.placeholders != places_of_values {
+        return Err(refused("A parameter stands for a value and not for a name.".to_owned()));
+    }
+    Ok(out)
 }
 
 fn joins(c: char) -> bool {
-    c.is_alphanumeric() || "_'\"`$.@#\\".contains(c)
+    c.is_alphanumeric() || "_'\"`$.@#&\\".contains(c)
 }
 
 fn literal(value: &serde_json::Value) -> Result<String, String> {
@@ -123,9 +128,12 @@ mod tests {
                 "SELECT\n 'ü$a' -- $a\n, 'it''s'::text",
             ),
             ("SELECT $truth", json!({"truth": true}), "SELECT true"),
-            ("SELECT 1$a", json!({"a": 2}), "SELECT 1 2"),
-            ("SELECT E''$a'x'", json!({"a": "v"}), "SELECT E'' 'v' 'x'"),
-            ("a IN ($list)", json!({"list": ["x", 2, "'); DROP"]}), "a IN ('x', 2, '''); DROP')"),
+            (
+                "SELECT a IN ($list) FROM t LIMIT $n",
+                json!({"list": ["x", 2, "'); DROP"], "n": 3}),
+                "SELECT a IN ('x', 2, '''); DROP') FROM t LIMIT 3",
+            ),
+            ("SELECT U&$a", json!({"a": "\\0041"}), "SELECT U& '\\0041'"),
             ("SELECT \"$a\"", json!({}), "SELECT \"$a\""),
         ] {
             assert_eq!(bound(sql, params).unwrap(), wanted, "{sql}");
@@ -147,6 +155,25 @@ mod tests {
             }
             assert_eq!(found, [text.as_str(), "y"], "{sql}");
             assert_eq!(crate::sql::parse(&sql).unwrap().pattern, "SELECT ?, ?", "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_no_name() {
+        for sql in [
+            "SELECT * FROM $a",
+            "SELECT x.$a FROM x",
+            "WITH $a AS (SELECT 5) SELECT * FROM q",
+            "SELECT 1 AS $a",
+            "SELECT 1 $a",
+            "SELECT sum(x) OVER $a FROM t WINDOW w AS (ORDER BY x)",
+            "SELECT extract($a FROM d) FROM t",
+            "SELECT * FROM t JOIN $a ON true",
+            "SELECT 1$a",
+            "SELECT E''$a'x'",
+        ] {
+            let refused = bound(sql, json!({"a": "year"})).expect_err(sql);
+            assert!([Code::InvalidValue, Code::SyntaxError].contains(&refused.code), "{sql}: {refused:?}");
         }
     }
 

@@ -204,12 +204,15 @@ fn schema(error: &SchemaError) -> SqlError {
 }
 
 /// The first names that there are, for who has no idea.
-fn listed(names: &[&str]) -> String {
+pub(super) fn listed(names: &[&str]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    let more = if names.len() > 10 { ", ..." } else { "" };
-    let first: Vec<&str> = names.iter().take(10).copied().collect();
+    // Those of several tables, or of what is grouped and what it is grouped from.
+    let mut known = std::collections::HashSet::new();
+    let mut different = names.iter().copied().filter(|name| known.insert(*name));
+    let first: Vec<&str> = different.by_ref().take(10).collect();
+    let more = if different.next().is_some() { " and more" } else { "" };
     format!(" There are: {}{more}.", first.join(", "))
 }
 
@@ -220,6 +223,12 @@ fn plan(text: &str) -> SqlError {
     if text.contains("No function matches") || text.contains("does not support") && text.contains("signature")
     {
         return SqlError::new(Code::UnknownFunction, sentence(text));
+    }
+    if let Some(rest) = text.strip_prefix("Placeholder '")
+        && let Some((name, _)) = rest.split_once("' was not provided a value")
+    {
+        let detail = format!("There is no value for '{name}': give one in `params`.");
+        return SqlError::new(Code::InvalidQuery, detail);
     }
     if let Some(rest) = text.strip_prefix("table '")
         && let Some((name, _)) = rest.split_once("' not found")
@@ -245,6 +254,8 @@ fn execution(text: &str, whole: &DataFusionError) -> SqlError {
 fn clean(text: &str) -> String {
     let text = text.split("\n\nbacktrace").next().unwrap_or(text);
     let text = text.split("This was likely caused by a bug").next().unwrap_or(text);
+    let text = text.split("This issue was likely caused by a bug").next().unwrap_or(text);
+    let text = text.trim_start_matches("Internal error: ").trim_start_matches("While expanding wildcard, ");
     known_types(&text.replace("weir.public.", "")).trim().trim_end_matches('.').to_owned()
 }
 

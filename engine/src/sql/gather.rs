@@ -43,7 +43,14 @@ pub(super) fn gathered(expr: Expr, schema: &DFSchema, allowance: &Allowance) -> 
         Expr::WindowFunction(call) if !framed(&call.params.window_frame) => {
             plan_err!("A window's frame has at most {FRAME} rows on each side")
         }
-        Expr::WindowFunction(_) if !growth::is_long(&expr.get_type(schema)?) => Ok(Transformed::no(expr)),
+        Expr::WindowFunction(_) if !growth::is_long(&expr.get_type(schema)?) => {
+            let Expr::WindowFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
+            let WindowFunctionDefinition::AggregateUDF(func) = call.fun else {
+                return Ok(Transformed::no(Expr::WindowFunction(call)));
+            };
+            call.fun = WindowFunctionDefinition::AggregateUDF(Gathered::wrap(func, allowance, Use::Watched));
+            Ok(Transformed::yes(Expr::WindowFunction(call)))
+        }
         Expr::WindowFunction(mut call) => {
             let frame = &call.params.window_frame;
             let whole = frame.start_bound.is_unbounded() && frame.end_bound.is_unbounded();
@@ -90,6 +97,9 @@ enum Use {
     Partitions,
     /// One for each row of a window.
     Rows,
+    /// The same, where they are too short to count: a frame of many rows may be gone through for each
+    /// row of a batch, so that it is asked whether anyone still waits.
+    Watched,
 }
 
 /// An aggregate whose values are counted.
@@ -270,7 +280,7 @@ impl<A> Taking<A> {
     fn take(&mut self, values: &[ArrayRef], size: impl Fn(&A) -> usize) -> Result<()> {
         self.rows += values.first().map_or(0, |values| values.len());
         let bytes = match (self.of, self.distinct) {
-            (Use::Partitions | Use::Rows, _) => return Ok(()),
+            (Use::Partitions | Use::Rows | Use::Watched, _) => return self.allowance.go_on(),
             (Use::Groups, true) => {
                 let before = std::mem::replace(&mut self.size, size(&self.inner));
                 self.size.saturating_sub(before)
@@ -311,6 +321,7 @@ impl Accumulator for Taking<Box<dyn Accumulator>> {
             Use::Groups => {}
             Use::Partitions => self.allowance.repeat(&value, self.rows)?,
             Use::Rows => self.allowance.repeat(&value, 1)?,
+            Use::Watched => self.allowance.go_on()?,
         }
         Ok(value)
     }

@@ -36,8 +36,13 @@ use datafusion::logical_expr::{
 /// Longer constants are worked out with the rows, when it is known how many there are.
 const FOLDED: usize = 4 << 10;
 
-/// Functions whose work is the product of the lengths of their texts.
-const PRODUCTS: [&str; 7] = [
+/// Functions whose work is the product of the lengths of their texts, or lists.
+const PRODUCTS: [&str; 12] = [
+    "array_has_all",
+    "array_has_any",
+    "btrim",
+    "ltrim",
+    "rtrim",
     "levenshtein",
     "strpos",
     "regexp_like",
@@ -46,6 +51,10 @@ const PRODUCTS: [&str; 7] = [
     "regexp_match",
     "regexp_replace",
 ];
+
+/// A regular expression takes many times as long for a place as it takes to compare a letter, however
+/// short it is.
+const REGULAR: usize = 64;
 
 /// More steps than these are done in parts, with a look in between whether anyone still waits.
 const STEPS: usize = 1 << 26;
@@ -88,7 +97,7 @@ impl Allowance {
     }
 
     /// Fails once nobody waits for the query any more.
-    fn go_on(&self) -> Result<()> {
+    pub(super) fn go_on(&self) -> Result<()> {
         match self.0.running.get() {
             Some(stop) if stop.load(Ordering::Relaxed) => {
                 Err(DataFusionError::Execution("stopped".to_owned()))
@@ -228,9 +237,8 @@ impl Growth {
             "regexp_replace" => Self::Pattern,
             "to_char" => Self::Format,
             "encode" => Self::Twice,
-            "bounded" | "levenshtein" | "strpos" | "regexp_like" | "regexp_count" | "regexp_instr" => {
-                Self::None
-            }
+            "array_has_all" | "array_has_any" | "bounded" | "levenshtein" | "strpos" | "regexp_like"
+            | "regexp_count" | "regexp_instr" => Self::None,
             "||" | "concat" | "concat_ws" | "translate" | "overlay" | "decode" | "lower" | "upper"
             | "initcap" | "reverse" | "substr" | "substr_index" | "left" | "right" | "btrim" | "ltrim"
             | "rtrim" | "split_part" | "regexp_match" => Self::Sum,
@@ -264,7 +272,7 @@ impl Growth {
     }
 }
 
-/// The lengths of texts.
+/// The lengths of texts, or of lists.
 #[derive(Debug, Clone, Copy, Default)]
 struct Extent {
     total: usize,
@@ -276,7 +284,10 @@ impl Extent {
     fn of(value: &ColumnarValue, rows: usize) -> Self {
         match value {
             ColumnarValue::Scalar(value) => {
-                let length = length(value);
+                let length = match value {
+                    ScalarValue::List(list) => list.values().len(),
+                    value => length(value),
+                };
                 Self { total: length.saturating_mul(rows), shortest: length, longest: length }
             }
             ColumnarValue::Array(array) => match array.data_type() {
@@ -285,6 +296,7 @@ impl Extent {
                 DataType::Utf8View => {
                     Self::lengths(array.as_string_view().lengths().map(|length| length as usize))
                 }
+                DataType::List(_) => Self::lengths(array.as_list::<i32>().offsets().lengths()),
                 _ => Self { total: size(array), shortest: 0, longest: size(array) },
             },
         }
@@ -441,7 +453,9 @@ impl Bounded {
         if !PRODUCTS.contains(&self.inner.name()) {
             return 0;
         }
-        Extent::of(text, rows).total.saturating_mul(Extent::of(other, rows).longest.max(1))
+        let least = if self.inner.name().starts_with("regexp_") { REGULAR } else { 1 };
+        let (text, other) = (Extent::of(text, rows), Extent::of(other, rows));
+        text.total.saturating_mul(other.longest.max(least))
     }
 
     /// The function, counted if it makes texts.

@@ -28,8 +28,8 @@ use super::flow::Measured;
 /// Makes a plan stop where it is told to, and measures what flows through it.
 ///
 /// A join can work for minutes on one batch without asking anyone for more, and a task that never waits
-/// cannot be cancelled: those that give out rows yield between them, and one that only ever rejects
-/// rows asks `stop` whenever it does.
+/// cannot be cancelled: those that give out rows yield between them, and conditions that only ever
+/// reject rows ask `stop` whenever they do.
 pub(super) fn guarded(
     plan: Arc<dyn ExecutionPlan>,
     stop: &Arc<AtomicBool>,
@@ -67,18 +67,38 @@ fn is_join(node: &Arc<dyn ExecutionPlan>) -> bool {
 }
 
 fn stoppable(join: Arc<dyn ExecutionPlan>, stop: &Arc<AtomicBool>) -> Result<Arc<dyn ExecutionPlan>> {
-    let Some(nested) = join.downcast_ref::<NestedLoopJoinExec>() else { return Ok(join) };
-    let filter = nested.filter().map(|filter| {
+    let stoppable = |filter: &JoinFilter| {
         let inner = filter.expression().clone();
         let expression = Arc::new(Stoppable { inner, stop: stop.clone() });
         JoinFilter::new(expression, filter.column_indices().to_vec(), filter.schema().clone())
-    });
-    let changed =
-        NestedLoopJoinExecBuilder::new(nested.left().clone(), nested.right().clone(), *nested.join_type())
+    };
+    if let Some(nested) = join.downcast_ref::<NestedLoopJoinExec>() {
+        let (left, right) = (nested.left().clone(), nested.right().clone());
+        let changed = NestedLoopJoinExecBuilder::new(left, right, *nested.join_type())
             .with_projection_ref(nested.projection().clone())
-            .with_filter(filter)
+            .with_filter(nested.filter().map(stoppable))
             .build()?;
-    Ok(Arc::new(changed))
+        return Ok(Arc::new(changed));
+    }
+    if let Some(hashed) = join.downcast_ref::<HashJoinExec>()
+        && let Some(filter) = &hashed.filter
+    {
+        return Ok(Arc::new(hashed.builder().with_filter(Some(stoppable(filter))).build()?));
+    }
+    if let Some(sorted) = join.downcast_ref::<SortMergeJoinExec>()
+        && let Some(filter) = sorted.filter()
+    {
+        return Ok(Arc::new(SortMergeJoinExec::try_new(
+            sorted.left().clone(),
+            sorted.right().clone(),
+            sorted.on().to_vec(),
+            Some(stoppable(filter)),
+            sorted.join_type(),
+            sorted.sort_options().to_vec(),
+            sorted.null_equality(),
+        )?));
+    }
+    Ok(join)
 }
 
 /// An expression that fails once nobody wants its value.

@@ -207,7 +207,11 @@ fn lists() -> Vec<Arc<ScalarUDF>> {
 /// The table that a name means: the one so written, else the only one that differs in case alone.
 pub(super) fn find<'a>(name: &str, tables: &'a [Table]) -> std::result::Result<&'a Table, SqlError> {
     position(name, tables.iter().map(|t| t.name.as_str())).map(|at| &tables[at]).ok_or_else(|| {
-        let hint = crate::near::hint(name, tables.iter().map(|t| t.name.as_str()));
+        let names: Vec<&str> = tables.iter().map(|t| t.name.as_str()).collect();
+        let mut hint = crate::near::hint(name, names.iter().copied());
+        if hint.is_empty() {
+            hint = super::error::listed(&names);
+        }
         SqlError::new(Code::UnknownTable, format!("There is no table '{name}'.{hint}"))
     })
 }

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, ObjectName, Query, Select, SetExpr, TableFactor, Visit, Visitor,
+    self, Expr, ObjectName, Query, Select, SelectFlavor, SetExpr, TableFactor, Value, ValueWithSpan, Visit,
+    Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -43,6 +44,8 @@ pub struct Statement {
     pub normalized: String,
     /// Where each table is named.
     pub(super) places: Vec<(String, Location)>,
+    /// How many values are left open, as in `$name`.
+    pub(super) placeholders: usize,
 }
 
 /// Parses and checks a query.
@@ -95,7 +98,7 @@ fn read(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
     let normalized = pattern::normalized(&tokens);
     let ast = tree(tokens)?;
     check_statement(&ast)?;
-    let mut check = Check { places: Vec::new(), volatile: false, function: false, nested: 0 };
+    let mut check = Check::default();
     if let ControlFlow::Break(error) = ast.visit(&mut check) {
         return Err(error);
     }
@@ -120,6 +123,7 @@ fn read(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
         volatile: check.volatile,
         normalized,
         places: check.places,
+        placeholders: check.placeholders,
     })
 }
 
@@ -198,6 +202,7 @@ const MAX_WITH: usize = 8;
 const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "range", "unnest"];
 
 /// Refuses what reads or writes anything but the given tables, wherever it hides in the query.
+#[derive(Default)]
 struct Check {
     places: Vec<(String, Location)>,
     volatile: bool,
@@ -205,6 +210,7 @@ struct Check {
     function: bool,
     /// How many queries with a WITH of their own are open.
     nested: usize,
+    placeholders: usize,
 }
 
 fn last_name(name: &ObjectName) -> String {
@@ -222,6 +228,10 @@ fn table_function(name: &ObjectName) -> ControlFlow<SqlError> {
         Some(ident) => error.at(ident.span.start),
         None => error,
     })
+}
+
+fn unsupported(what: &str) -> ControlFlow<SqlError> {
+    ControlFlow::Break(SqlError::new(Code::NotSupported, format!("{what} is not supported.")))
 }
 
 impl Visitor for Check {
@@ -250,9 +260,17 @@ impl Visitor for Check {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<SqlError> {
+        self.placeholders += usize::from(matches!(value.value, Value::Placeholder(_)));
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<SqlError> {
         if select.into.is_some() {
             return ControlFlow::Break(not_allowed("SELECT INTO makes a table."));
+        }
+        if select.flavor == SelectFlavor::FromFirstNoSelect {
+            return unsupported("A query without SELECT");
         }
         ControlFlow::Continue(())
     }
@@ -266,6 +284,13 @@ impl Visitor for Check {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<SqlError> {
         match factor {
+            // What the engine would leave out without a word.
+            TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+                unsupported("TABLESAMPLE")
+            }
+            TableFactor::Table { with_ordinality: true, .. }
+            | TableFactor::UNNEST { with_ordinality: true, .. }
+            | TableFactor::Function { with_ordinality: true, .. } => unsupported("WITH ORDINALITY"),
             TableFactor::Table { name, args: Some(_), .. } => {
                 self.function = true;
                 table_function(name)
@@ -278,10 +303,7 @@ impl Visitor for Check {
             | TableFactor::Derived { .. }
             | TableFactor::UNNEST { .. }
             | TableFactor::NestedJoin { .. } => ControlFlow::Continue(()),
-            other => {
-                let detail = format!("{other} is not supported.");
-                ControlFlow::Break(SqlError::new(Code::NotSupported, detail))
-            }
+            other => unsupported(&other.to_string()),
         }
     }
 

@@ -136,8 +136,9 @@ impl Params {
         if self.errors.is_empty() {
             return Ok(());
         }
-        let names: Vec<_> = self.errors.iter().map(|(name, ..)| format!("`{name}`")).collect();
-        let detail = format!("These query parameters cannot be used: {}.", names.join(", "));
+        let wrong: Vec<_> =
+            self.errors.iter().map(|(name, _, detail)| format!("`{name}`: {detail}")).collect();
+        let detail = format!("These query parameters cannot be used: {}.", wrong.join("; "));
         let problem = Problem::new(Code::InvalidParameter, detail);
         Err(self.errors.drain(..).fold(problem, |p, (name, code, detail)| p.field(name, code, detail)))
     }

@@ -41,6 +41,14 @@ fn dataset(id: u128, name: &str, columns: &[(&str, &str)]) -> Dataset {
         readable: Default::default(),
         ready: Some(Arc::new(Ready {
             version: 1,
+            upload: Upload {
+                blob: "uploads/secret-key".to_owned(),
+                bytes: 1,
+                sha256: "hash".to_owned(),
+                file_name: Some("secret-file.csv".to_owned()),
+                content_type: None,
+                source: None,
+            },
             table: "tables/secret-key.parquet".to_owned(),
             table_bytes: 1,
             rows: 336_776,
@@ -50,6 +58,7 @@ fn dataset(id: u128, name: &str, columns: &[(&str, &str)]) -> Dataset {
             profile: None,
             diff: None,
         })),
+        waiting: Default::default(),
         rejected: None,
         created_at: time,
         created_by: None,

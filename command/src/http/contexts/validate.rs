@@ -9,7 +9,11 @@ use utoipa::ToSchema;
 use weir_engine::context::Level;
 use weir_infra::{
     auth::{Caller, Viewer},
-    http::{MinPosition, Problem, position_header},
+    http::{
+        MinPosition, Problem,
+        params::{MIN_POSITION, Params},
+        position_header,
+    },
 };
 
 use super::{Body, FindingView};
@@ -35,6 +39,7 @@ pub(super) struct Validation {
     path = "/api/v1/contexts/validate",
     tag = "contexts",
     operation_id = "validate_context",
+    params(("level" = Option<String>, Query, description = "`schema`, `semantic` or `full`, as in the body")),
     request_body(content((Body = "application/json"), (String = "text/markdown"), (String = "application/yaml"))),
     responses(
         (status = 200, description = "What is wrong with it, if anything", body = Validation),
@@ -51,8 +56,12 @@ pub(super) async fn validate(
     req: HttpRequest,
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
+    let mut params = Params::parse(req.query_string());
+    params.text(MIN_POSITION);
+    let asked = params.text("level");
+    params.finish()?;
     let body = Body::read(&req, &body)?;
-    let level = match body.level.as_deref() {
+    let level = match asked.as_deref().or(body.level.as_deref()) {
         None => Level::Full,
         Some(word) => Level::from_word(word).ok_or_else(|| {
             Problem::invalid("level", "unknown", "A level is one of schema, semantic, full.")

@@ -190,7 +190,10 @@ pub(super) fn check(
         let name = validate::table_name("name", name)?;
         let holder = app.directory().name_holder(cx.workspace, weir_events::name::Kind::Dataset, &name);
         if holder.is_some_and(|holder| holder != id.0) {
-            let detail = format!("The name {name:?} is taken by another one. Choose another name.");
+            let detail = format!(
+                "The name {name:?} is taken by another one. Choose another name, or send the file to \
+                 /api/v1/datasets/{{id}}/versions if it is a newer one of the same."
+            );
             return Err(Problem::new(Code::NameTaken, detail.clone()).field("name", "taken", detail));
         }
     }

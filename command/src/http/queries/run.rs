@@ -74,7 +74,7 @@ pub(super) struct Ask {
 
 /// A column to order by.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = r#"an object {"by": "...", "descending": true}"#)]
 #[schema(as = OrderBy)]
 pub(super) struct By {
     /// A metric or a dimension, as it is asked for.
@@ -216,7 +216,11 @@ impl Ask {
             (None, None, None) if requested => {
                 Err(Problem::invalid("context", "missing", "Metrics and dimensions are those of a context."))
             }
-            (None, None, None) => Err(Problem::invalid("sql", "missing", "There is no SQL to run.")),
+            (None, None, None) => {
+                let detail =
+                    "There is nothing to run: send `sql`, a `question`, or a `context` with `metrics`.";
+                Err(Problem::invalid("sql", "missing", detail))
+            }
         }
     }
 }

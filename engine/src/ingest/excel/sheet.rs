@@ -67,7 +67,7 @@ fn rows(
     mut visit: impl FnMut(&Row) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
     let mut row = Row::default();
-    let mut count = 0u64;
+    let (mut count, mut told) = (0u64, 0u64);
     let mut visit = |row: &Row| {
         count += 1;
         if count.is_multiple_of(REPORT) {
@@ -95,6 +95,12 @@ fn rows(
         let from = row.text.len();
         value.write(&mut row.text);
         let length = row.text.len() - from;
+        // A text that is written down once may stand in every cell.
+        told += length as u64;
+        if told > job.limits.workbook_bytes {
+            let detail = format!("The sheet's cells hold more than {} bytes.", job.limits.workbook_bytes);
+            return Err(Rejection::new("file_too_large", detail).at(row.line()).into());
+        }
         if length > job.limits.cell_bytes || row.text.len() > job.limits.row_bytes {
             let most = job.limits.cell_bytes;
             let detail = format!("A cell is larger than {most} bytes.");

@@ -1,12 +1,12 @@
 //! The sums at the top of the dashboard.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_events::{Event, Recorded, context, dataset, query, visualization};
 
-use super::{int, keys, position};
+use super::{int, json, keys, position};
 use crate::projection::{Projection, Tx, execute};
 
 pub(crate) struct Overview;
@@ -30,13 +30,30 @@ struct Total {
 struct Item {
     made: Option<bool>,
     deleted: Option<bool>,
-    bytes: Option<i64>,
+    /// The bytes of files by version, which count once they are read.
+    arrived: BTreeMap<u32, i64>,
+    /// Versions of which it is known what became of them.
+    settled: BTreeSet<u32>,
+    /// The version that was read last, and the bytes of its file where that arrived in this batch.
+    read: Option<(u32, Option<i64>)>,
     rows: Option<i64>,
+}
+
+impl Item {
+    fn arrived(&mut self, version: u32, file: &dataset::Upload) {
+        self.settled.remove(&version);
+        self.arrived.insert(version, int(file.bytes));
+    }
+
+    fn settled(&mut self, version: u32) {
+        self.arrived.remove(&version);
+        self.settled.insert(version);
+    }
 }
 
 impl Projection for Overview {
     const NAME: &'static str = "overview";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
@@ -57,22 +74,23 @@ impl Projection for Overview {
             Event::Dataset(happened) => {
                 let item = items.entry((workspace, "dataset", id)).or_default();
                 match happened {
-                    dataset::Event::Uploaded(e) => item.bytes = Some(int(e.upload.bytes)),
+                    dataset::Event::Uploaded(e) => item.arrived(e.version, &e.upload),
+                    dataset::Event::Reread(e) => item.arrived(e.version, &e.upload),
                     dataset::Event::Ingested(e) => {
                         item.made = Some(true);
+                        item.read = Some((e.version, item.arrived.get(&e.version).copied()));
+                        item.settled(e.version);
                         item.rows = Some(int(e.rows));
                     }
                     dataset::Event::RolledBack(e) => {
                         item.made = Some(true);
-                        item.bytes = Some(int(e.upload.bytes));
+                        item.read = Some((e.ingested.version, Some(int(e.upload.bytes))));
                         item.rows = Some(int(e.ingested.rows));
                     }
                     dataset::Event::Deleted(_) => item.deleted = Some(true),
                     dataset::Event::Restored(_) => item.deleted = Some(false),
-                    dataset::Event::Reread(_)
-                    | dataset::Event::Rejected(_)
-                    | dataset::Event::Renamed(_)
-                    | dataset::Event::Described(_) => {}
+                    dataset::Event::Rejected(e) => item.settled(e.version),
+                    dataset::Event::Renamed(_) | dataset::Event::Described(_) => {}
                 }
             }
             Event::Visualization(happened) => {
@@ -110,7 +128,10 @@ impl Projection for Overview {
         let ids: Vec<_> = items.keys().map(|k| k.2).collect();
         let made: Vec<_> = items.values().map(|i| i.made).collect();
         let deleted: Vec<_> = items.values().map(|i| i.deleted).collect();
-        let bytes: Vec<_> = items.values().map(|i| i.bytes).collect();
+        let arrived: Vec<_> = items.values().map(|i| json(&i.arrived)).collect();
+        let settled: Vec<_> = items.values().map(|i| json(&i.settled)).collect();
+        let read: Vec<_> = items.values().map(|i| i.read.map(|(version, _)| version.to_string())).collect();
+        let bytes: Vec<_> = items.values().map(|i| i.read.and_then(|(_, bytes)| bytes)).collect();
         let rows: Vec<_> = items.values().map(|i| i.rows).collect();
         let params: &[&(dyn ToSql + Sync)] = &[
             &workspaces,
@@ -125,6 +146,9 @@ impl Projection for Overview {
             &deleted,
             &bytes,
             &rows,
+            &arrived,
+            &settled,
+            &read,
         ];
         execute(tx, include_str!("write.sql"), params).await
     }

@@ -1,7 +1,8 @@
 -- The sums at the top of the dashboard. A workspace has its row from its first event on.
 CREATE TABLE overview (
     workspace_id   uuid PRIMARY KEY,
-    -- Datasets that can be queried and are not deleted, the bytes of their newest uploads, their rows.
+    -- Datasets that can be queried and are not deleted, the bytes of the files that they were read from,
+    -- their rows.
     datasets       bigint NOT NULL,
     total_bytes    bigint NOT NULL,
     total_rows     bigint NOT NULL,
@@ -27,5 +28,7 @@ CREATE TABLE overview_items (
     deleted      boolean NOT NULL,
     bytes        bigint  NOT NULL,
     rows         bigint  NOT NULL,
+    -- The bytes of files of which it is not known yet whether they can be read, by version.
+    arrived      jsonb   NOT NULL,
     PRIMARY KEY (workspace_id, kind, id)
 );

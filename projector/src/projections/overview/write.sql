@@ -7,21 +7,26 @@ WITH item AS (
         p.workspace_id, p.kind, p.id,
         coalesce(p.made, o.made, false)       AS made,
         coalesce(p.deleted, o.deleted, false) AS deleted,
-        coalesce(p.bytes, o.bytes, 0)         AS bytes,
+        -- Those of a file that was read count, of which the batch before may have told.
+        coalesce(p.bytes, (o.arrived ->> p.read)::bigint, o.bytes, 0) AS bytes,
+        coalesce(o.arrived - ARRAY(SELECT jsonb_array_elements_text(p.settled::jsonb)), '{}') || p.arrived::jsonb
+            AS arrived,
         coalesce(p.rows, o.rows, 0)           AS rows,
         coalesce(o.made AND NOT o.deleted, false) AS counted,
         coalesce(o.bytes, 0)                  AS old_bytes,
         coalesce(o.rows, 0)                   AS old_rows
-    FROM unnest($6::uuid[], $7::text[], $8::uuid[], $9::boolean[], $10::boolean[], $11::bigint[], $12::bigint[])
-        AS p (workspace_id, kind, id, made, deleted, bytes, rows)
+    FROM unnest($6::uuid[], $7::text[], $8::uuid[], $9::boolean[], $10::boolean[], $11::bigint[], $12::bigint[],
+        $13::text[], $14::text[], $15::text[])
+        AS p (workspace_id, kind, id, made, deleted, bytes, rows, arrived, settled, read)
     LEFT JOIN overview_items o
         ON o.workspace_id = p.workspace_id AND o.kind = p.kind AND o.id = p.id
 ),
 kept AS (
-    INSERT INTO overview_items (workspace_id, kind, id, made, deleted, bytes, rows)
-    SELECT workspace_id, kind, id, made, deleted, bytes, rows FROM item
+    INSERT INTO overview_items (workspace_id, kind, id, made, deleted, bytes, rows, arrived)
+    SELECT workspace_id, kind, id, made, deleted, bytes, rows, arrived FROM item
     ON CONFLICT (workspace_id, kind, id) DO UPDATE SET
-        made = excluded.made, deleted = excluded.deleted, bytes = excluded.bytes, rows = excluded.rows
+        made = excluded.made, deleted = excluded.deleted, bytes = excluded.bytes, rows = excluded.rows,
+        arrived = excluded.arrived
 ),
 change AS (
     SELECT
