@@ -447,6 +447,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_host_is_excepted_at_its_port_alone() {
+        let hosts = ["localhost:9999", "127.0.0.1:9999", "[::1]:9999"].map(str::to_owned).into();
+        let fetcher = Fetcher::new(Options { hosts, time: Duration::from_secs(5) }).unwrap();
+        for address in
+            ["https://localhost:5432/", "https://localhost/", "https://127.0.0.1:1/", "https://[::1]:1/"]
+        {
+            let refused = fetcher.open(address).await.map(|_| ()).unwrap_err();
+            assert_eq!(refused, Error::NotPublic, "{address}");
+        }
+    }
+
+    #[tokio::test]
     async fn what_is_configured_is_fetched_and_nothing_beside_it() {
         let host = server().await;
         let options = Options { hosts: vec![host.clone()], time: Duration::from_millis(500) };

@@ -292,3 +292,43 @@ async fn errors_can_be_read_by_those_who_accept_packed_answers() {
     let problem: Value = anonymous.json().await.unwrap();
     assert_eq!(problem["code"], "token_missing");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_no_form_of_answer_at_all_gets_a_plain_one() {
+    let weir = Weir::start().await;
+    for wish in ["*;q=0", "identity;q=0, *;q=0"] {
+        let answer =
+            weir.anonymous().get("/api/v1/nope").header("accept-encoding", wish).send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{wish}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dataset_shows_the_file_that_is_queried_and_not_one_that_was_rejected() {
+    let weir = Weir::start().await;
+    let ada = weir.register("ada").await;
+    let good = b"a,b\n1,2\n3,4\n".to_vec();
+    let made = ada.upload("t", good.clone()).await;
+    let path = format!("/api/v1/datasets/{}", made["id"].as_str().unwrap());
+    let version = ada.post(&format!("{path}/versions")).header("content-type", "text/csv");
+    let bad = version.header("prefer", "wait=30").body("a,b\n1,2,3\n1\n").send().await.unwrap();
+    let position: u64 = bad.headers()["weir-position"].to_str().unwrap().parse().unwrap();
+    assert_eq!(bad.status(), 422, "{}", bad.text().await.unwrap());
+    let seen = ada.read(&format!("{path}?min_position={position}")).await;
+    assert_eq!((&seen["version"], &seen["bytes"], &seen["status"]), (&json!(1), &json!(12), &json!("ready")));
+    let dashboard = ada.dashboard(position).await;
+    assert_eq!(dashboard["overview"]["total_bytes"], 12);
+    assert_eq!(dashboard["recent"]["uploads"][0]["bytes"], 12);
+    for (query, status, bytes) in
+        [("", 200, good.clone()), ("?version=1", 200, good), ("?version=2", 200, b"a,b\n1,2,3\n1\n".to_vec())]
+    {
+        let file = ada.get(&format!("{path}/download{query}")).send().await.unwrap();
+        assert_eq!(file.status(), status, "{query}");
+        assert_eq!(file.bytes().await.unwrap(), bytes, "{query}");
+    }
+    let none =
+        expect(ada.get(&format!("{path}/download?version=7")).send().await.unwrap(), StatusCode::NOT_FOUND)
+            .await;
+    assert_eq!(none["code"], "version_not_found");
+}

@@ -313,7 +313,19 @@ impl App {
                     }
                 }
                 Some(Named::Ingesting(name)) => return Err(Failure::NotReady(name)),
-                None => found.unknown = true,
+                None => {
+                    if let Some((base, version)) = validate::versioned(name)
+                        && let Some(Named::Ready { name, ready, .. }) =
+                            self.directory().table(workspace, base)
+                    {
+                        let detail = format!(
+                            "'{name}' has no version {version} that can be queried; its newest is {}.",
+                            ready.version
+                        );
+                        return Err(SqlError::new(weir_engine::sql::Code::UnknownTable, detail).into());
+                    }
+                    found.unknown = true;
+                }
             }
         }
         if found.unknown {

@@ -82,7 +82,8 @@ pub struct SqlError {
 }
 
 impl SqlError {
-    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+    /// What is wrong, and how, for people.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), line: None, column: None }
     }
 

@@ -188,6 +188,15 @@ async fn bombs_and_lies_are_refused() {
         text.replacen("uniqueCount=\"2\"", "uniqueCount=\"99999999999999\"", 1).into_bytes()
     });
     assert_eq!(rejected(many).await.code, "corrupt_file");
+    // A text that is there once and in every cell.
+    let again = book(|book| {
+        let sheet = book.add_worksheet();
+        for row in 0..2_000 {
+            sheet.write(row, 0, "x".repeat(1_000)).unwrap();
+        }
+    });
+    assert!(again.len() < 40_000, "{}", again.len());
+    assert_eq!(rejected(again).await.code, "file_too_large");
     let far = with_part(&small, sheet, |text| text.replace("A2", "XFD1048576").into_bytes());
     assert_eq!(rejected(far).await.code, "too_many_columns");
 }

@@ -29,10 +29,11 @@ use super::{Code, Methods, Problem, REQUEST_ID, TRACEPARENT, context::Trace, pro
 /// # Errors
 /// Those of the services inside. They carry the answer: a service that gave up took the request along.
 pub async fn edge<B: MessageBody + 'static>(
-    req: ServiceRequest,
+    mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let start = Instant::now();
+    plain_will_do(&mut req);
     let trace = Trace::read(req.headers());
     req.extensions_mut().insert(trace.clone());
     let authenticated = req.headers().contains_key(header::AUTHORIZATION);
@@ -47,6 +48,20 @@ pub async fn edge<B: MessageBody + 'static>(
     let mut res = unchanged(other_methods(res));
     asked.complete(res.response_mut());
     Ok(res)
+}
+
+/// Takes away a wish for compression that leaves no answer at all, not even a plain one: `*;q=0`. HTTP
+/// lets a server answer it as if it had not been there.
+fn plain_will_do(req: &mut ServiceRequest) {
+    let refuses = |wish: &str| {
+        let (coding, weight) = wish.split_once(';').unwrap_or((wish, ""));
+        let none = weight.trim().strip_prefix("q=").and_then(|q| q.trim().parse::<f32>().ok()) == Some(0.0);
+        none && ["*", "identity"].contains(&coding.trim())
+    };
+    let mut wishes = req.headers().get_all(header::ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
+    if wishes.any(|value| value.split(',').any(refuses)) {
+        req.headers_mut().remove(header::ACCEPT_ENCODING);
+    }
 }
 
 /// What an answer is completed with.

@@ -250,7 +250,7 @@ fn bound(sql: String, params: &Params) -> Result<String, Problem> {
 /// which the SQL follows. The answer is JSON, or by
 /// Accept `text/csv`, `application/vnd.apache.parquet` or `application/vnd.apache.arrow.stream`;
 /// what JSON says around the rows stands in headers then. Every run, answered or not, is written
-/// down with its receipt; a caller who goes away cancels it.
+/// down with its receipt; what a context refuses never becomes a run. A caller who goes away cancels it.
 #[utoipa::path(
     post,
     path = "/api/v1/queries",
