@@ -132,11 +132,15 @@ impl Parts {
             kept.run(stop).await;
             Ok(())
         });
+        let (tail, task) =
+            weir_query_api::Tail::start(Arc::clone(&self.log), lifecycle.edge(), lifecycle.inner());
+        lifecycle.spawn_inner("the tail of the log", async move { Ok(task.await?) });
         let sources = weir_query_api::Sources {
             pool: self.pool.clone(),
             positions,
             blobs: Arc::clone(&self.blobs),
             log: Arc::clone(&self.log),
+            tail,
             past: Arc::new(Past(past)),
             clock: Utc::now,
         };
@@ -144,6 +148,7 @@ impl Parts {
             schemas: schemas(),
             cache_bytes: settings.limits.cache_bytes,
             position_wait: settings.limits.position_wait,
+            streams: settings.limits.event_streams,
             ..weir_query_api::Options::default()
         };
         let state = weir_query_api::State::new(sources, options, self.registry.clone())?;

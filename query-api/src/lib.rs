@@ -4,6 +4,7 @@
 //!   the merged document of all crates.
 //! - [`State`] with [`Sources`] and [`Options`]: what the handlers share.
 //! - [`Positions`]: how far the read models are, for reads that want to see a certain event.
+//! - [`Tail`]: the newest events, for those who subscribe to them.
 //! - [`ReadMemberships`]: who is in which workspace, for a process without a command side.
 //!
 //! Every read goes the way of `read.rs`: authenticate, wait for the minimum position, authorise,
@@ -31,6 +32,7 @@ mod read;
 mod reader;
 mod sql;
 mod state;
+mod tail;
 mod words;
 
 pub use docs::Docs;
@@ -40,6 +42,7 @@ pub use memberships::ReadMemberships;
 pub use position::Positions;
 pub use sql::statements;
 pub use state::{Moment, Options, Past, Sources, State};
+pub use tail::Tail;
 
 use actix_web::web;
 use utoipa::{

@@ -17,6 +17,7 @@ use crate::{
     metrics::Metrics,
     position::Positions,
     reader::{self, Reader},
+    tail::Tail,
 };
 
 /// Settings of the read side.
@@ -34,6 +35,8 @@ pub struct Options {
     pub result_bytes: u64,
     /// How far the models may lag behind the event log before `/health/ready` says no, in events.
     pub ready_lag: u64,
+    /// How many streams of one workspace's events may be open in this process.
+    pub streams: usize,
 }
 
 impl Default for Options {
@@ -45,6 +48,7 @@ impl Default for Options {
             cache_bytes: 64 << 20,
             result_bytes: 256 << 20,
             ready_lag: 10_000,
+            streams: 2_000,
         }
     }
 }
@@ -82,6 +86,8 @@ pub struct Sources {
     pub blobs: Arc<dyn ObjectStore>,
     /// The event log, asked only how far it is.
     pub log: Arc<dyn EventLog>,
+    /// Its newest events, for those who subscribe.
+    pub tail: Tail,
     /// The past.
     pub past: Arc<dyn Past>,
     /// The clock.

@@ -153,6 +153,8 @@ options! {
     cache_bytes: Bytes = "WEIR_CACHE_BYTES",
     /// How long a read waits for the position that it asks for [default: 2s]
     position_wait: Period = "WEIR_POSITION_WAIT",
+    /// Streams of one workspace's events that may be open at the same time [default: 2000]
+    event_streams: usize = "WEIR_EVENT_STREAMS",
     /// Moments of the past that are kept for those who look again, of all workspaces [default: 32]
     past_kept: usize = "WEIR_PAST_KEPT",
     /// Events that a workspace may have had by a moment of the past that is to be shown [default: 1000000]

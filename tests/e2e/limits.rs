@@ -284,7 +284,7 @@ async fn files_are_read_no_more_at_a_time_than_is_allowed() {
 }
 
 /// The test that shows what happens at each limit: where it is, and its name.
-const SHOWN_BY: [(&str, &str, &str); 38] = [
+const SHOWN_BY: [(&str, &str, &str); 39] = [
     ("upload_bytes", HERE, "uploads_are_limited_as_they_are_sent_and_as_they_are_unpacked"),
     ("unpacked_bytes", HERE, "uploads_are_limited_as_they_are_sent_and_as_they_are_unpacked"),
     ("workbook_bytes", HERE, "what_a_file_may_have_is_limited"),
@@ -312,6 +312,7 @@ const SHOWN_BY: [(&str, &str, &str); 38] = [
     ("cache_llm_ttl", "command/src/app/questions/cache.rs", "what_is_too_much_or_too_old_is_not_kept"),
     ("cache_bytes", "query-api/tests/it/fresh.rs", "what_there_is_no_room_for_is_read_again"),
     ("position_wait", HERE, "waiting_for_others_is_limited"),
+    ("event_streams", "tests/e2e/subscribing.rs", "streams_are_limited_and_end_with_their_token"),
     ("past_kept", PAST, "what_nobody_looks_at_makes_room"),
     ("past_events", PAST, "too_much_is_refused_and_what_takes_too_long_goes_on"),
     ("past_wait", PAST, "too_much_is_refused_and_what_takes_too_long_goes_on"),

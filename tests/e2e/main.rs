@@ -15,4 +15,5 @@ mod memory;
 mod operations;
 mod past;
 mod routes;
+mod subscribing;
 mod tour;

@@ -126,7 +126,11 @@ pub async fn pages_end_where_the_log_does(log: Arc<dyn EventLog>) {
                     break;
                 }
             }
-            assert_eq!(events, expected, "{filter:?} by {limit}");
+            // The order of headers means nothing.
+            let decoded = |events: &[crate::Stored]| -> Vec<_> {
+                events.iter().map(|event| event.decode().expect("an event")).collect()
+            };
+            assert_eq!(decoded(&events), decoded(&expected), "{filter:?} by {limit}");
         }
     }
     let time = |seconds| Start::Since(DateTime::from_timestamp(seconds, 0).expect("a moment"));

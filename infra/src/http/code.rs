@@ -135,6 +135,8 @@ codes! {
     TooManyQueries = "too_many_queries", TOO_MANY_REQUESTS, "Too many queries run at once";
     StorageUnavailable = "storage_unavailable", SERVICE_UNAVAILABLE, "The blob store is not available";
 
+    TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, "Too many streams of events are open";
+
     // Not the caller's fault
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong inside Weir";
     LogUnavailable = "log_unavailable", SERVICE_UNAVAILABLE, "The event log is not available";

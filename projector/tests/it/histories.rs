@@ -373,8 +373,11 @@ async fn agree(pool: &Pool, story: &Story, damaged: &BTreeSet<u64>) {
             pool,
             "SELECT o.*, d.*, v.* FROM overview o
              CROSS JOIN LATERAL (
-                 SELECT count(*) AS n, coalesce(sum(upload_bytes), 0) AS bytes, coalesce(sum(rows), 0) AS size
-                 FROM datasets WHERE workspace_id = o.workspace_id AND version IS NOT NULL AND deleted_at IS NULL
+                 SELECT count(*) AS n, coalesce(sum(v.upload_bytes), 0) AS bytes, coalesce(sum(d.rows), 0) AS size
+                 FROM datasets d
+                 JOIN dataset_versions v ON v.workspace_id = d.workspace_id AND v.dataset_id = d.id
+                     AND v.version = d.version
+                 WHERE d.workspace_id = o.workspace_id AND d.deleted_at IS NULL
              ) d
              CROSS JOIN LATERAL (
                  SELECT count(*) AS charts FROM visualizations

@@ -14,6 +14,7 @@ pub(crate) mod admin;
 pub(crate) mod contexts;
 pub(crate) mod dashboard;
 pub(crate) mod datasets;
+pub(crate) mod events;
 pub(crate) mod insights;
 pub(crate) mod queries;
 pub(crate) mod runs;
@@ -43,6 +44,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     read(cfg, "/api/v1/visualizations/{id}/history", visualizations::history::history);
     read(cfg, "/api/v1/dashboard", dashboard::get);
     read(cfg, "/api/v1/activity", activity::list);
+    read(cfg, "/api/v1/events", events::list);
     read(cfg, "/api/v1/usage", usage::get);
     read(cfg, "/api/v1/insights", insights::get);
     read(cfg, "/api/v1/admin/projections", admin::projections::get);
@@ -71,6 +73,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         visualizations::history::history,
         dashboard::get,
         activity::list,
+        events::list,
         usage::get,
         insights::get,
         admin::projections::get,
@@ -86,6 +89,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         (name = "runs", description = "Each execution of a query, with its receipt"),
         (name = "visualizations", description = "Saved charts"),
         (name = "dashboard", description = "Everything at a glance, what happened, usage and insights"),
+        (name = "events", description = "The stream itself: what happened, in order, as it happens"),
         (name = "operations", description = "For machines: health and metrics; for the owner of the installation: how it fares"),
     )
 )]

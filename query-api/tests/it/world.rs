@@ -26,7 +26,7 @@ use weir_infra::{
     metrics,
     testing::{Database, database},
 };
-use weir_query_api::{Docs, Moment, Options, Past, Positions, ReadMemberships, Sources, State};
+use weir_query_api::{Docs, Moment, Options, Past, Positions, ReadMemberships, Sources, State, Tail};
 
 /// One of the two.
 #[derive(Clone)]
@@ -185,6 +185,7 @@ impl World {
             positions,
             blobs: blobs.clone(),
             log: Arc::new(MemoryLog::new()),
+            tail: Tail::start(Arc::new(MemoryLog::new()), stop.clone(), stop.clone()).0,
             past: Arc::new(Yesterday),
             clock,
         };

@@ -1,0 +1,278 @@
+//! `GET /api/v1/events`: the workspace's events, as they happen or page by page.
+
+mod page;
+mod stream;
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use weir_events::{Aggregate, Position, Stored, envelope::header};
+use weir_infra::{
+    auth::{Authenticator, Caller, Viewer},
+    http::{Code, MinPosition, Params, Problem, accepted, params::MIN_POSITION},
+};
+
+use self::page::unavailable;
+use crate::{http::Unanswered, state::State};
+
+/// The header in which a stream that broke off says how far it came.
+const LAST_EVENT_ID: &str = "last-event-id";
+/// The media type of streams.
+const EVENT_STREAM: &str = "text/event-stream";
+/// The event types or aggregates that one request may name.
+const NAMES: usize = 50;
+
+/// An event, in the JSON form of CloudEvents 1.0.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct CloudEvent {
+    /// The version of CloudEvents.
+    #[schema(example = "1.0")]
+    specversion: &'static str,
+    /// Unique for each event.
+    id: String,
+    /// What produced it.
+    source: String,
+    /// What happened, with the version of its form.
+    #[serde(rename = "type")]
+    #[schema(example = "weir.dataset.uploaded.v2")]
+    kind: String,
+    /// What it happened to: `dataset/` and its id.
+    subject: String,
+    /// When.
+    #[schema(format = DateTime)]
+    time: String,
+    /// The media type of `data`.
+    datacontenttype: String,
+    /// Its place in the order of all events, which begins again after it with `after`.
+    position: u64,
+    /// The workspace.
+    workspace: String,
+    /// Who did it: `user:` and an id, `key:` and two, or `system:` and a name.
+    actor: String,
+    /// The request that it belongs to, through all its consequences.
+    correlation: String,
+    /// The event that led to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causation: Option<String>,
+    /// W3C trace context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+    /// What is known of it, in a form that its type decides.
+    data: Value,
+}
+
+impl From<&Stored> for CloudEvent {
+    fn from(event: &Stored) -> Self {
+        let optional = |name| event.headers.get(name).map(str::to_owned);
+        let text = |name| optional(name).unwrap_or_default();
+        Self {
+            specversion: "1.0",
+            id: text(header::ID),
+            source: text(header::SOURCE),
+            kind: text(header::TYPE),
+            subject: text(header::SUBJECT),
+            time: text(header::TIME),
+            datacontenttype: text(header::CONTENT_TYPE),
+            position: event.position.0,
+            workspace: event.subject.split('.').nth(1).unwrap_or_default().to_owned(),
+            actor: text(header::ACTOR),
+            correlation: text(header::CORRELATION),
+            causation: optional(header::CAUSATION),
+            traceparent: optional(header::TRACEPARENT),
+            data: serde_json::from_slice(&event.payload).unwrap_or_default(),
+        }
+    }
+}
+
+/// An event as a piece of an event stream.
+pub(crate) fn frame(event: &Stored) -> Bytes {
+    let event = CloudEvent::from(event);
+    // JSON has no line breaks of its own, and a type none at all.
+    let data = serde_json::to_string(&event).unwrap_or_default();
+    let kind: String = event.kind.chars().filter(|c| !c.is_control()).collect();
+    format!("id: {}\nevent: {kind}\ndata: {data}\n\n", event.position).into()
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    types: Vec<String>,
+    aggregates: Vec<String>,
+}
+
+impl Wanted {
+    fn take(params: &mut Params) -> Self {
+        let list = |text: Option<String>| -> Vec<String> {
+            text.iter()
+                .flat_map(|t| t.split(','))
+                .map(|t| t.trim().to_owned())
+                .filter(|t| !t.is_empty())
+                .collect()
+        };
+        let types = list(params.text("types"));
+        let aggregates = list(params.text("aggregates"));
+        if let Some(bad) = types.iter().find(|t| *t != "weir" && !t.starts_with("weir.")) {
+            let detail =
+                format!("`{bad}` is no type: they begin with `weir.`, as in `weir.dataset.uploaded.v2`");
+            params.refuse("types", "unknown", detail);
+        }
+        if let Some(bad) = aggregates.iter().find(|a| !is_aggregate(a)) {
+            let detail = format!("`{bad}` is no aggregate: `dataset`, or `dataset/` and an id");
+            params.refuse("aggregates", "unknown", detail);
+        }
+        for (name, list) in [("types", &types), ("aggregates", &aggregates)] {
+            if list.len() > NAMES {
+                params.refuse(name, "too_many", format!("names more than {NAMES}"));
+            }
+        }
+        Self { types, aggregates }
+    }
+
+    /// Whether an event of that type about that subject is.
+    pub(crate) fn takes(&self, kind: &str, subject: &str) -> bool {
+        let within = |whole: &str, part: &str, separator: char| {
+            whole.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
+        };
+        (self.types.is_empty() || self.types.iter().any(|t| within(kind, t, '.')))
+            && (self.aggregates.is_empty() || self.aggregates.iter().any(|a| within(subject, a, '/')))
+    }
+
+    fn takes_event(&self, event: &Stored) -> bool {
+        let text = |name| event.headers.get(name).unwrap_or_default();
+        self.takes(text(header::TYPE), text(header::SUBJECT))
+    }
+}
+
+fn is_aggregate(text: &str) -> bool {
+    let (kind, id) = text.split_once('/').unwrap_or((text, ""));
+    kind.parse::<Aggregate>().is_ok() && (id.is_empty() != text.contains('/'))
+}
+
+/// What is asked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read one by one, so that unknown ones can be refused")]
+pub(crate) struct Query {
+    /// Begins after this position; 0 begins with the first event of all. Without it a page begins there too, and a
+    /// stream with what happens from now on.
+    #[param(minimum = 0)]
+    after: Option<u64>,
+    /// Only events of these types, with commas between; a beginning will do: `weir.dataset`.
+    types: Option<String>,
+    /// Only events of these things, with commas between: `dataset`, or `dataset/` and an id.
+    aggregates: Option<String>,
+    /// The most events of a page; 50 unless said otherwise.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// Where the page before ended, as `next_cursor` there.
+    cursor: Option<String>,
+    /// Fails where the log has not got that far; the same as the header `Weir-Min-Position`.
+    #[param(minimum = 0)]
+    min_position: Option<u64>,
+}
+
+/// Follow the workspace's events, or read them page by page
+///
+/// With `Accept: text/event-stream` events come as they happen, each as a CloudEvent with its position as the id. A
+/// stream that breaks off goes on where it was, without gap or repeat, by `Last-Event-ID`, which browsers send by
+/// themselves; every ten seconds it tells how far it is, whatever it leaves out. It ends when the token no longer holds,
+/// and when the server stops. Otherwise the answer is a page of the log.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    tag = "events",
+    operation_id = "list_events",
+    params(
+        Query,
+        ("Last-Event-ID" = Option<u64>, Header, description = "Where a stream broke off; goes before `after`"),
+    ),
+    responses(
+        (status = 200, description = "The events", content(
+            (weir_infra::http::List<CloudEvent> = "application/json"),
+            (String = "text/event-stream"),
+        )),
+        (status = 406, description = "`not_acceptable`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_streams`", body = Problem, content_type = "application/problem+json"),
+        Unanswered,
+    ),
+    security(("bearer" = []))
+)]
+pub(crate) async fn list(
+    req: HttpRequest,
+    caller: Caller<Viewer>,
+    state: web::Data<State>,
+    authenticator: web::Data<Authenticator>,
+    minimum: MinPosition,
+) -> Result<HttpResponse, Problem> {
+    let mut params = Params::parse(req.query_string());
+    params.text(MIN_POSITION);
+    let wanted = Wanted::take(&mut params);
+    let after: Option<u64> = params.take("after", "a position");
+    let forms = [(false, "application/json"), (true, EVENT_STREAM)];
+    let live = accepted(req.headers(), &forms).ok_or_else(|| {
+        Problem::new(Code::NotAcceptable, "There are application/json and text/event-stream.")
+    })?;
+    let head = state.0.sources.tail.log().head().await.map_err(unavailable)?;
+    if minimum.0.is_some_and(|minimum| minimum > head) {
+        let detail = format!("The event log ends at position {head} so far.");
+        return Err(Problem::new(Code::PositionNotReached, detail).retry_after(Duration::from_secs(1)));
+    }
+    if !live {
+        return page::page(&state, &caller, params, &wanted, after, head).await;
+    }
+    params.finish()?;
+    let last = req.headers().get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
+    let last = match last.map(str::trim).filter(|text| !text.is_empty()) {
+        None => after,
+        Some(text) => Some(text.parse().map_err(|_| {
+            let mut params = Params::of(LAST_EVENT_ID, text);
+            params.refuse("Last-Event-ID", "invalid", "is no position");
+            params.text(LAST_EVENT_ID);
+            params.finish().err().unwrap_or_else(|| Problem::internal("a parameter that was refused"))
+        })?),
+    };
+    let token = stream::Token::of(&req, authenticator.get_ref().clone(), &caller)?;
+    stream::stream(&state, &caller, token, wanted, last.map(Position), head)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn wanted(query: &str) -> Result<Wanted, Problem> {
+        let mut params = Params::parse(query);
+        let wanted = Wanted::take(&mut params);
+        params.finish().map(|()| wanted)
+    }
+
+    #[test]
+    fn types_and_aggregates_choose_by_whole_words() {
+        let one = Uuid::from_u128(1);
+        let takes = |query: &str, kind: &str| wanted(query).unwrap().takes(kind, &format!("dataset/{one}"));
+        for (query, taken) in [
+            ("", true),
+            ("types=weir.dataset.uploaded.v1", true),
+            ("types=weir.query,weir.dataset", true),
+            ("types=weir", true),
+            ("types=weir.data", false),
+            ("types=weir.dataset.uploaded.v2", false),
+            ("aggregates=dataset", true),
+            ("aggregates=query", false),
+            (&format!("aggregates=query,dataset/{one}"), true),
+            (&format!("aggregates=dataset/{}", Uuid::from_u128(2)), false),
+            ("types=weir.dataset&aggregates=query", false),
+        ] {
+            assert_eq!(takes(query, "weir.dataset.uploaded.v1"), taken, "{query}");
+        }
+        for bad in ["types=dataset", "aggregates=table", "aggregates=dataset/"] {
+            assert!(wanted(bad).is_err(), "{bad}");
+        }
+        assert!(wanted(&format!("types={}", vec!["weir.a"; 51].join(","))).is_err());
+    }
+}
