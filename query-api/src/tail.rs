@@ -24,6 +24,9 @@ const RING_BYTES: usize = 16 << 20;
 const PIECE: usize = 100;
 /// Bytes that are handed on at a time, one event more or less.
 const PIECE_BYTES: usize = 256 << 10;
+/// What lies between two of a workspace's streams that are told of the same event. A thousand at once would keep the
+/// answers waiting that go out by the same threads.
+const APART: Duration = Duration::from_micros(50);
 /// The pause before the log is followed again after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -165,9 +168,10 @@ impl Tail {
         if sender.receiver_count() >= most {
             return None;
         }
+        let place = u32::try_from(sender.receiver_count()).unwrap_or(u32::MAX);
         let changed = sender.subscribe();
         drop(waiting);
-        Some(Subscription { tail: self.clone(), workspace, wanted, after, changed })
+        Some(Subscription { tail: self.clone(), workspace, wanted, after, changed, place })
     }
 }
 
@@ -224,6 +228,8 @@ pub(crate) struct Subscription {
     wanted: Wanted,
     after: Position,
     changed: watch::Receiver<Position>,
+    /// How many there were before it.
+    place: u32,
 }
 
 impl Subscription {
@@ -253,6 +259,9 @@ impl Subscription {
                     }
                     // The sender is there for as long as anyone waits.
                     let _ = self.changed.changed().await;
+                    if self.place > 0 {
+                        sleep(APART * self.place).await;
+                    }
                 }
                 Found::Gone(last) => {
                     let filter = Filter::Workspace(self.workspace);
