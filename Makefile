@@ -29,7 +29,7 @@ bench: servers build ## Measure the event log against raw JetStream publishes (A
 lint: check-tools ## Check formatting, lints and, where cargo-deny is installed, licences and advisories
 	@scripts/lint
 
-generate: build ## Write the files that are made from code: openapi.json
+generate: build ## Write the files that are made from code: openapi.json, asyncapi.json, docs/events.md
 	@scripts/generate
 
 servers: ## Fetch the pinned nats-server and PostgreSQL into .weir

@@ -76,6 +76,8 @@ enum Role {
     Doctor,
     /// Print the API's OpenAPI document
     Openapi,
+    /// Print the AsyncAPI document of the event stream
+    Asyncapi(openapi::Events),
 }
 
 fn main() -> ExitCode {
@@ -93,6 +95,9 @@ fn start() -> anyhow::Result<()> {
     let cli = Cli::parse();
     if matches!(cli.role, Role::Openapi) {
         return openapi::run();
+    }
+    if let Role::Asyncapi(events) = &cli.role {
+        return events.run();
     }
     let signing_key = settings::secret_in_environment("WEIR_SIGNING_KEY");
     let model_key = settings::secret_in_environment("WEIR_MODEL_KEY");
@@ -120,7 +125,7 @@ fn start() -> anyhow::Result<()> {
             Role::Events(args) => events::run(&settings, args, &mut signals).await,
             Role::Bench(bench) => signals.interruptible(bench.run()).await,
             Role::Doctor => doctor::run(&settings, &mut signals).await,
-            Role::Openapi => Ok(()),
+            Role::Openapi | Role::Asyncapi(_) => Ok(()),
         }
     })
 }

@@ -30,3 +30,22 @@ pub(crate) fn run() -> anyhow::Result<()> {
     say(&document().to_pretty_json()?);
     Ok(())
 }
+
+/// `weir asyncapi`: the same about events.
+#[derive(clap::Args)]
+pub(crate) struct Events {
+    /// Print the page about events instead, in Markdown
+    #[arg(long)]
+    guide: bool,
+}
+
+impl Events {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        if self.guide {
+            say(weir_events::guide().trim_end());
+        } else {
+            say(&serde_json::to_string_pretty(&weir_events::asyncapi(env!("CARGO_PKG_VERSION")))?);
+        }
+        Ok(())
+    }
+}

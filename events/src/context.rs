@@ -1,5 +1,6 @@
 //! Contexts: what datasets mean and how they join. Subject `weir.<workspace>.context.<context>`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::DatasetId;
@@ -17,7 +18,7 @@ events! {
 }
 
 /// A version of a context. The newest that was saved is the one that counts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Saved {
     /// Its unique name; another name is another context.
     pub name: String,
@@ -41,11 +42,11 @@ pub struct Saved {
 }
 
 /// It was deleted and its name is free again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Deleted {}
 
 /// It came back after a deletion.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Restored {
     /// Its name, which it took again.
     pub name: String,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ events! {
 }
 
 /// A file as it was received, byte for byte.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Upload {
     /// Its key in the blob store.
     pub blob: String,
@@ -50,7 +51,7 @@ pub struct Upload {
 }
 
 /// How to read a file; what is `None` is found out from the content.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ReadOptions {
     /// The field separator, one byte of ASCII.
@@ -85,7 +86,7 @@ pub struct ReadOptions {
 }
 
 /// A file arrived. Reading it is the ingest worker's business.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Uploaded {
     /// The dataset's unique name, also its table name in SQL.
     pub name: String,
@@ -106,7 +107,7 @@ pub struct Uploaded {
 }
 
 /// The newest file is to be read again, in another way; what comes of it is a new version.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reread {
     /// The version that the file becomes.
     pub version: u32,
@@ -117,7 +118,7 @@ pub struct Reread {
 }
 
 /// A column of a readable dataset.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Column {
     /// Unique within the dataset.
     pub name: String,
@@ -140,7 +141,7 @@ fn is_none(count: &u64) -> bool {
 }
 
 /// A sheet of a workbook.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sheet {
     /// Its name.
     pub name: String,
@@ -151,7 +152,7 @@ pub struct Sheet {
 }
 
 /// The file was read: every row is in a table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ingested {
     /// The version that can now be queried.
     pub version: u32,
@@ -182,7 +183,7 @@ pub struct Ingested {
 }
 
 /// How a version differs from the one before.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diff {
     /// The version that it is compared with.
     pub from: u32,
@@ -200,7 +201,7 @@ pub struct Diff {
 }
 
 /// A column whose type is another one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Retyped {
     /// The column.
     pub name: String,
@@ -211,7 +212,7 @@ pub struct Retyped {
 }
 
 /// An older version became the newest again, as a version of its own: nothing was read for it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RolledBack {
     /// The version that it is the same as.
     pub from: u32,
@@ -222,7 +223,7 @@ pub struct RolledBack {
 }
 
 /// The file could not be read, and why, so that a person can mend it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rejected {
     /// The version that did not come to be.
     pub version: u32,
@@ -242,25 +243,25 @@ pub struct Rejected {
 }
 
 /// It got another name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Renamed {
     /// The new name.
     pub name: String,
 }
 
 /// It got another description.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Described {
     /// The new description; empty takes it away.
     pub description: String,
 }
 
 /// It was deleted and its name is free again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Deleted {}
 
 /// It came back after a deletion.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Restored {
     /// Its name from now on: the old one where that was still free.
     pub name: String,

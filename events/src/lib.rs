@@ -5,6 +5,7 @@
 //!   one module per aggregate, each with one enum that lists its events and their wire types.
 //! - [`envelope`]: CloudEvents 1.0 in the NATS binary binding: an event and its headers.
 //! - [`subject`]: where an event is written: `weir.<workspace>.<aggregate>.<id>`.
+//! - [`schema`]: JSON Schemas, AsyncAPI and the page about all of it, made from the types.
 //! - [`upcast`]: older wire versions, brought to the current one while decoding.
 //! - [`log`]: the [`EventLog`] port; [`memory`] is the adapter that lives in memory, `contract`
 //!   (feature of that name) the suite which every adapter passes.
@@ -29,6 +30,7 @@ pub mod member;
 pub mod memory;
 pub mod name;
 pub mod query;
+pub mod schema;
 pub mod subject;
 pub mod upcast;
 pub mod visualization;
@@ -40,6 +42,7 @@ pub use log::{
     AppendError, Appended, AsOf, Commit, EventLog, Filter, FollowError, Page, Position, Start, Unavailable,
 };
 pub use memory::MemoryLog;
+pub use schema::{asyncapi, guide, schemas};
 pub use subject::{Aggregate, Subject};
 
 use serde_json::Value;
@@ -126,6 +129,20 @@ impl Event {
             _ => Ok(None),
         };
         parsed.map_err(|source| DecodeError::Payload { event_type: event_type.to_owned(), source })
+    }
+
+    /// Of every current wire type what it tells, and the form of its payload.
+    pub(crate) fn forms() -> Vec<(&'static str, &'static str, Value)> {
+        [
+            workspace::Event::forms(),
+            member::Event::forms(),
+            dataset::Event::forms(),
+            context::Event::forms(),
+            query::Event::forms(),
+            visualization::Event::forms(),
+            name::Event::forms(),
+        ]
+        .concat()
     }
 
     /// Every wire type of the current versions, in the order of the modules.

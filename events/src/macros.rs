@@ -1,12 +1,12 @@
 //! The index of an aggregate's events: one line per event, from which the enum and both
-//! directions of its wire form follow.
+//! directions of its wire form follow, and its description.
 
 macro_rules! events {
-    ($(#[$meta:meta])* pub enum Event { $( $(#[$doc:meta])* $variant:ident = $wire:literal ),+ $(,)? }) => {
+    ($(#[$meta:meta])* pub enum Event { $( $(#[doc = $about:literal])* $variant:ident = $wire:literal ),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq)]
         pub enum Event {
-            $( $(#[$doc])* $variant($variant), )+
+            $( $(#[doc = $about])* $variant($variant), )+
         }
 
         impl Event {
@@ -16,6 +16,11 @@ macro_rules! events {
             /// The wire type of this event.
             pub fn event_type(&self) -> &'static str {
                 match self { $( Self::$variant(_) => $wire, )+ }
+            }
+
+            /// Of each wire type what it tells, and the form of its payload.
+            pub(crate) fn forms() -> Vec<(&'static str, &'static str, serde_json::Value)> {
+                vec![$( ($wire, concat!($($about),*).trim_ascii(), crate::schema::of::<$variant>()) ),+]
             }
 
             pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {

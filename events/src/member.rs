@@ -1,5 +1,6 @@
 //! Memberships. Subject `weir.<workspace>.member.<user>`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 events! {
@@ -15,7 +16,7 @@ events! {
 }
 
 /// What a member may do. Ordered: each role may do all that the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads and runs queries.
@@ -55,21 +56,21 @@ impl std::str::FromStr for Role {
 pub struct UnknownRole;
 
 /// Someone joined the workspace.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Added {
     /// What they may do.
     pub role: Role,
 }
 
 /// Someone's role changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RoleChanged {
     /// What they may do from now on.
     pub role: Role,
 }
 
 /// Someone left or was removed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Removed {}
 
 impl From<Event> for crate::Event {

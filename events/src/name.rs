@@ -3,6 +3,7 @@
 //! A reservation rides in the same commit as the event that needs the name, guarded by the last
 //! position of the name's subject: of two commands that want one name, the log refuses one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -57,14 +58,14 @@ pub fn slug(name: &str) -> String {
 }
 
 /// The name was taken.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reserved {
     /// The id of the thing that holds it.
     pub holder: Uuid,
 }
 
 /// The name was given back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Released {}
 
 impl From<Event> for crate::Event {

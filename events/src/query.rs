@@ -3,6 +3,7 @@
 //! a pattern is saved as stands on `weir.<workspace>.saved.<pattern>`, so that giving it a name
 //! neither reads the runs nor meets them; in older streams it stands among the runs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{ContextId, DatasetId, RunId};
@@ -24,7 +25,7 @@ events! {
 }
 
 /// A version of a dataset that a run read.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     /// The dataset.
     pub id: DatasetId,
@@ -35,7 +36,7 @@ pub struct Source {
 }
 
 /// A version of a context that a run was asked in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Within {
     /// The context.
     pub id: ContextId,
@@ -46,7 +47,7 @@ pub struct Within {
 }
 
 /// A query was answered. This is the receipt: enough to say where a number came from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Executed {
     /// The run.
     pub run_id: RunId,
@@ -86,7 +87,7 @@ pub struct Executed {
 }
 
 /// A query was not answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failed {
     /// The run.
     pub run_id: RunId,
@@ -109,7 +110,7 @@ pub struct Failed {
 }
 
 /// Someone gave a pattern a name, with the SQL that the name stands for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Saved {
     /// A unique name among the workspace's saved queries.
     pub name: String,
@@ -123,14 +124,14 @@ pub struct Saved {
 }
 
 /// A saved query got another name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Renamed {
     /// The new name.
     pub name: String,
 }
 
 /// A saved query was given up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Unsaved {}
 
 impl From<Event> for crate::Event {

@@ -3,12 +3,13 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{ContextId, DatasetId, QueryId, UserId, VisualizationId, WorkspaceId, name};
 
 /// The kinds of aggregate, as they stand in subjects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregate {
     /// Workspaces.
@@ -30,6 +31,18 @@ pub enum Aggregate {
 }
 
 impl Aggregate {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Workspace,
+        Self::Member,
+        Self::Dataset,
+        Self::Context,
+        Self::Query,
+        Self::Saved,
+        Self::Visualization,
+        Self::Name,
+    ];
+
     /// The token in the subject.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,6 @@
 //! Saved charts. Subject `weir.<workspace>.visualization.<visualization>`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ events! {
 }
 
 /// A chart over a query. A later one of the same chart replaces it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Saved {
     /// A unique name among the workspace's charts.
     pub name: String,
@@ -47,25 +48,25 @@ pub struct Saved {
 }
 
 /// It got another name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Renamed {
     /// The new name.
     pub name: String,
 }
 
 /// It got another description.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Described {
     /// The new description; empty takes it away.
     pub description: String,
 }
 
 /// It was deleted and its name is free again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Deleted {}
 
 /// It came back after a deletion.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Restored {
     /// Its name from now on.
     pub name: String,

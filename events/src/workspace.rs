@@ -1,5 +1,6 @@
 //! Workspaces: the tenants. Subject `weir.<workspace>.workspace.<workspace>`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::UserId;
@@ -17,7 +18,7 @@ events! {
 }
 
 /// A workspace was created; its owner's membership is an event of its own in the same commit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Created {
     /// What people call it.
     pub name: String,
@@ -28,7 +29,7 @@ pub struct Created {
 }
 
 /// A workspace got another name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Renamed {
     /// The new name.
     pub name: String,
@@ -36,7 +37,7 @@ pub struct Renamed {
 
 /// Whether language models may see rows of the workspace's datasets, from now on. Before the first of
 /// these they may not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RowsShared {
     /// Whether they may.
     pub shared: bool,

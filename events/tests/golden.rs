@@ -43,6 +43,32 @@ fn every_golden_file_decodes_and_current_ones_are_written_the_same() {
 }
 
 #[test]
+fn every_current_golden_file_has_the_form_that_is_published() {
+    let schemas = weir_events::schemas();
+    assert_eq!(schemas.keys().copied().collect::<BTreeSet<_>>(), Event::types().into_iter().collect());
+    for (name, value) in golden() {
+        let Some(schema) = schemas.get(&*name) else { continue };
+        let form = jsonschema::validator_for(schema).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(
+            form.is_valid(&value),
+            "{name}: {}",
+            form.iter_errors(&value).map(|e| e.to_string()).collect::<String>()
+        );
+        // And not any form will do: what is there always must be, and be of its type.
+        for field in schema["required"].as_array().into_iter().flatten() {
+            let field = field.as_str().unwrap();
+            let mut without = value.clone();
+            without.as_object_mut().unwrap().remove(field);
+            assert!(!form.is_valid(&without), "{name} without {field}");
+            let mut other = value.clone();
+            other[field] = serde_json::json!({"no": ["such", "thing"]});
+            let free = schema["properties"][field].get("type").is_none_or(|t| t == "object");
+            assert!(free || !form.is_valid(&other), "{name} with another {field}");
+        }
+    }
+}
+
+#[test]
 fn the_first_upload_version_becomes_the_current_one() {
     let (_, old) = golden().into_iter().find(|(name, _)| name == "weir.dataset.uploaded.v1").unwrap();
     let event = Event::from_json("weir.dataset.uploaded.v1", old.to_string().as_bytes()).unwrap();

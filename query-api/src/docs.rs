@@ -1,10 +1,10 @@
-//! `/openapi.json`, and `/docs` to read it and try it out. All of it is served from here: the pages
+//! `/openapi.json`, `/asyncapi.json` with the schemas of events, and `/docs` to read it and try it out. All of it is served from here: the pages
 //! ask no other host for anything, and their content security policy forbids it.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use actix_web::{
-    FromRequest, Handler, HttpRequest, HttpResponse, Responder, guard,
+    FromRequest, Handler, HttpRequest, HttpResponse, Responder, ResponseError, guard,
     http::header::{self, HeaderValue},
     web,
 };
@@ -24,6 +24,9 @@ pub struct Docs(Arc<Inner>);
 struct Inner {
     document: Bytes,
     etag: String,
+    /// The AsyncAPI document, and the JSON Schema of each event type.
+    asyncapi: Bytes,
+    schemas: BTreeMap<&'static str, Bytes>,
     pages: Arc<Config<'static>>,
     errors: Bytes,
 }
@@ -42,7 +45,12 @@ impl Docs {
             .try_it_out_enabled(true)
             .persist_authorization(false)
             .display_request_duration(true);
-        Ok(Self(Arc::new(Inner { document, etag, pages: Arc::new(pages), errors: errors().into() })))
+        let asyncapi = Bytes::from(serde_json::to_vec(&weir_events::asyncapi(env!("CARGO_PKG_VERSION")))?);
+        let schemas = weir_events::schemas().into_iter();
+        let schemas = schemas.map(|(kind, schema)| Ok((kind, Bytes::from(serde_json::to_vec(&schema)?))));
+        let schemas = schemas.collect::<Result<_, serde_json::Error>>()?;
+        let (pages, errors) = (Arc::new(pages), errors().into());
+        Ok(Self(Arc::new(Inner { document, etag, asyncapi, schemas, pages, errors })))
     }
 
     /// Adds the routes.
@@ -51,6 +59,26 @@ impl Docs {
         serve(cfg, "/openapi.json", move |req: HttpRequest| {
             let docs = docs.clone();
             async move { docs.document(&req) }
+        });
+        let docs = self.clone();
+        serve(cfg, "/asyncapi.json", move |req: HttpRequest| {
+            let docs = docs.clone();
+            async move {
+                let document = docs.0.asyncapi.clone();
+                guarded(tagged(&req, "application/json", &etag(&document), document))
+            }
+        });
+        let docs = self.clone();
+        serve(cfg, "/api/v1/events/schemas/{type}", move |req: HttpRequest, kind: web::Path<String>| {
+            let docs = docs.clone();
+            async move {
+                let Some(schema) = docs.0.schemas.get(kind.as_str()).cloned() else {
+                    let detail =
+                        "There is no such event type in its current version; /asyncapi.json names all.";
+                    return guarded(Problem::new(Code::NotFound, detail).error_response());
+                };
+                guarded(tagged(&req, "application/schema+json", &etag(&schema), schema))
+            }
         });
         serve(cfg, "/docs", async || {
             HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()

@@ -77,6 +77,21 @@ fn the_domain_touches_nothing_outside() {
 }
 
 #[test]
+fn the_committed_documents_about_events_are_what_the_binary_says() {
+    for (arguments, file) in
+        [(&["asyncapi"][..], "asyncapi.json"), (&["asyncapi", "--guide"], "docs/events.md")]
+    {
+        let output = Command::new(weir_tests::binary()).args(arguments).output().expect("weir runs");
+        let committed = fs::read_to_string(root().join(file)).expect(file);
+        let found = String::from_utf8(output.stdout).expect("text");
+        assert!(
+            found == committed,
+            "events changed: look at the difference in {file} after `make generate`, then commit it"
+        );
+    }
+}
+
+#[test]
 fn the_committed_openapi_document_is_what_the_binary_says() {
     let output = Command::new(weir_tests::binary()).arg("openapi").output().expect("weir runs");
     let found: Value = serde_json::from_slice(&output.stdout).expect("a document");

@@ -144,6 +144,78 @@ async fn a_stream_goes_on_where_it_was_across_restarts() {
     assert_eq!(all[0]["specversion"], "1.0");
 }
 
+/// Every kind of thing done once, and each of its events has the form that is published for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_has_the_form_that_is_published() {
+    let weir = Weir::start().await;
+    let ada = weir.register("ada").await;
+    let bob = weir.register("bob").await;
+    let made = ada.upload("t", b"a,b\n1,x\n2,y\n".to_vec()).await;
+    let dataset = format!("/api/v1/datasets/{}", made["id"].as_str().unwrap());
+    let change = async |path: &str, body: Value| {
+        let request = ada.request(reqwest::Method::PATCH, path).json(&body);
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap());
+    };
+    let delete = async |path: &str| {
+        assert!(
+            ada.request(reqwest::Method::DELETE, path).send().await.unwrap().status().is_success(),
+            "{path}"
+        );
+    };
+    let post = async |path: &str, body: Value| -> Value {
+        let answer = ada.post(path).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap());
+        answer.json().await.unwrap()
+    };
+    change(&dataset, json!({"name": "u", "description": "About u."})).await;
+    for bytes in ["a,b\n3,z\n", "a,b\n1,2,3\n4\n"] {
+        let version = ada.post(&format!("{dataset}/versions")).header("content-type", "text/csv");
+        version.header("prefer", "wait=30").body(bytes).send().await.unwrap();
+    }
+    let run = post("/api/v1/queries", json!({"sql": "SELECT a, count(*) AS n FROM u GROUP BY a"})).await;
+    let _ = ada.post("/api/v1/queries").json(&json!({"sql": "SELECT nothing FROM u"})).send().await.unwrap();
+    let query = format!("/api/v1/queries/{}", run["query_id"].as_str().unwrap());
+    post(&format!("{query}/save"), json!({"name": "Counts"})).await;
+    change(&query, json!({"name": "More counts"})).await;
+    delete(&query).await;
+    let chart = json!({"name": "c", "query": {"sql": "SELECT a, b FROM u"}, "chart": {"type": "bar", "x": "b", "y": "a"}});
+    let chart = post("/api/v1/visualizations", chart).await;
+    let chart = format!("/api/v1/visualizations/{}", chart["id"].as_str().unwrap());
+    change(&chart, json!({"name": "d", "description": "About d."})).await;
+    delete(&chart).await;
+    post(&format!("{chart}/restore"), json!({})).await;
+    let context = "---\nname: About u\nversion: 1.0.0\ndescription: What u means, for everybody.\n\
+                   datasets:\n  - {id: u, name: U, dataset_id: u}\n---\n";
+    let context = post("/api/v1/contexts", json!({"content": context})).await;
+    delete(&format!("/api/v1/contexts/{}", context["id"].as_str().unwrap())).await;
+    delete(&dataset).await;
+    post(&format!("{dataset}/restore"), json!({})).await;
+    let team = post("/api/v1/workspaces", json!({"name": "Team"})).await;
+    let members = format!("/api/v1/workspaces/{}/members", team["id"].as_str().unwrap());
+    post(&members, json!({"email": bob.email, "role": "viewer"})).await;
+
+    let asyncapi = weir.anonymous().read("/asyncapi.json").await;
+    let mut told = log(&ada, "", 200).await;
+    let of_team = ada.get("/api/v1/events?limit=200").header("weir-workspace", team["id"].as_str().unwrap());
+    told.extend(
+        expect(of_team.send().await.unwrap(), StatusCode::OK).await["items"].as_array().unwrap().clone(),
+    );
+    let mut kinds = BTreeSet::new();
+    for event in &told {
+        let kind = event["type"].as_str().unwrap();
+        let schema = weir.anonymous().read(&format!("/api/v1/events/schemas/{kind}")).await;
+        assert_eq!(asyncapi["components"]["schemas"][kind], schema, "{kind}");
+        let form = jsonschema::validator_for(&schema).unwrap();
+        let wrong: Vec<String> = form.iter_errors(&event["data"]).map(|e| e.to_string()).collect();
+        assert!(wrong.is_empty(), "{event}: {wrong:?}");
+        kinds.insert(kind.to_owned());
+    }
+    assert!(kinds.len() >= 20, "{kinds:?}");
+    let none = weir.anonymous().get("/api/v1/events/schemas/weir.nothing.v1").send().await.unwrap();
+    assert_eq!(expect(none, StatusCode::NOT_FOUND).await["code"], "not_found");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_is_seen_at_once_and_only_what_is_wanted() {
     let weir = Weir::start().await;
