@@ -310,18 +310,23 @@ impl Inner {
     async fn fold(&self, target: &Target) -> Result<Folded, PastError> {
         let _turn = self.turns.acquire().await.map_err(|_| PastError::Busy)?;
         self.make_room(target).await?;
-        self.note(target, None, None).await?;
         let options = Options::default();
         let client = store::detached(&self.pool).await?;
+        if !store::lock(&client, &target.schema).await? {
+            pulse::replace_frozen(&*client, &target.schema).await?;
+            return self.folded_elsewhere(&target.schema, options.patience).await;
+        }
+        // Whoever had the lock may be done with it: its tables are not made anew from under its readers.
+        if let Some(folded) = self.touch(&target.schema).await? {
+            return Ok(folded);
+        }
+        self.note(target, None, None).await?;
         let tables = Tables::Fresh;
         let turn =
             Writer::open(&self.pool, client, &target.schema, &self.projections, tables, options.patience);
         let mut writer = match turn.await? {
             Turn::Mine(writer) => writer,
-            Turn::Taken(client) => {
-                pulse::replace_frozen(&*client, &target.schema).await?;
-                return self.folded_elsewhere(&target.schema, options.patience).await;
-            }
+            Turn::Taken(_) => return Err(PastError::NotYet),
         };
         let mut reader = Reader::of_workspace(
             &self.log,

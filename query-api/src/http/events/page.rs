@@ -14,6 +14,8 @@ use crate::state::State;
 const LIMITS: (usize, i64) = (50, 200);
 /// Events that are looked at for a page: a filter that nothing passes must not read the whole log at once.
 const LOOKED_AT: usize = 10_000;
+/// Bytes of payload in a page, one event more or less.
+const PAGE_BYTES: usize = 4 << 20;
 /// Events that are read at a time.
 const PIECE: usize = 500;
 
@@ -32,7 +34,7 @@ pub(super) async fn page(
     let log = state.0.sources.tail.log();
     let filter = Filter::Workspace(caller.workspace);
     let mut at = Position(cursor.or(after).unwrap_or_default());
-    let (mut items, mut looked_at) = (Vec::new(), 0);
+    let (mut items, mut looked_at, mut bytes) = (Vec::new(), 0, 0);
     let next_cursor = loop {
         let page = log.read(&filter, Start::After(at), PIECE).await.map_err(unavailable)?;
         looked_at += page.events.len();
@@ -41,13 +43,14 @@ pub(super) async fn page(
             at = event.position;
             if wanted.takes_event(event) {
                 items.push(CloudEvent::from(event));
+                bytes += event.payload.len();
             }
-            if items.len() == limit {
+            if items.len() == limit || bytes > PAGE_BYTES {
                 break;
             }
         }
         let more = !page.end || rest.len() > 0;
-        match (more, items.len() == limit || looked_at >= LOOKED_AT) {
+        match (more, items.len() == limit || bytes > PAGE_BYTES || looked_at >= LOOKED_AT) {
             (false, _) => break None,
             (true, true) => break Some(at.to_string()),
             (true, false) => {}
