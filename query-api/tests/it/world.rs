@@ -19,7 +19,10 @@ use object_store::memory::InMemory;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use weir_events::{AsOf, MemoryLog, Position, UserId, WorkspaceId};
+use weir_events::{
+    Actor, AsOf, Commit, EventId, EventLog, MemoryLog, Metadata, NewEvent, Position, Subject, UserId,
+    WorkspaceId, workspace,
+};
 use weir_infra::{
     auth::{Authenticator, Operators, PostgresApiKeys, Revocations, SessionId, SigningKey},
     http::{Code, Problem, edge, not_found},
@@ -96,6 +99,27 @@ impl Reply {
 
 fn clock() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 10, 12, 0, 0).unwrap()
+}
+
+/// A log in which something happened to each of them.
+async fn told(people: &[&Person]) -> MemoryLog {
+    let log = MemoryLog::new();
+    for person in people {
+        let event = NewEvent {
+            subject: Subject::workspace(person.workspace),
+            meta: Metadata {
+                id: EventId(Uuid::now_v7()),
+                time: clock(),
+                actor: Actor::User(person.user),
+                correlation: Uuid::now_v7(),
+                causation: None,
+                traceparent: None,
+            },
+            event: workspace::Renamed { name: "another".to_owned() }.into(),
+        };
+        log.append(Commit::new().event(event)).await.unwrap();
+    }
+    log
 }
 
 /// A past that is like the present: what the projector folds is its own business.
@@ -185,7 +209,7 @@ impl World {
             positions,
             blobs: blobs.clone(),
             log: Arc::new(MemoryLog::new()),
-            tail: Tail::start(Arc::new(MemoryLog::new()), stop.clone(), stop.clone()).0,
+            tail: Tail::start(Arc::new(told(&[&ada, &bob]).await), stop.clone(), stop.clone()).0,
             past: Arc::new(Yesterday),
             clock,
         };
