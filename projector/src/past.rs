@@ -137,10 +137,13 @@ struct Inner {
     folds: Mutex<HashMap<Schema, Fold>>,
 }
 
+/// How a fold ends, for all who wait for it.
+type End = Shared<BoxFuture<'static, Result<Folded, PastError>>>;
+
 /// A fold that is under way.
 struct Fold {
     workspace: WorkspaceId,
-    end: Shared<BoxFuture<'static, Result<Folded, PastError>>>,
+    end: End,
 }
 
 /// Tables that are there.
@@ -210,10 +213,7 @@ impl Past {
     }
 
     /// Joins the fold that is under way, or begins one. It goes on when nobody waits any more.
-    fn fold(
-        &self,
-        target: Target,
-    ) -> Result<Shared<BoxFuture<'static, Result<Folded, PastError>>>, PastError> {
+    fn fold(&self, target: Target) -> Result<End, PastError> {
         let mut folds = self.0.folds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fold) = folds.get(&target.schema) {
             return Ok(fold.end.clone());

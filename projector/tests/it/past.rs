@@ -16,10 +16,14 @@ fn past(log: &Arc<dyn EventLog>, pool: &Pool, options: PastOptions) -> Past {
     Past::new(log.clone(), pool.clone(), projections::all(), options)
 }
 
-async fn world() -> (Database, Story, Arc<dyn EventLog>) {
-    let (database, story) = (database().await, Story::new());
-    let log = story.shared();
+/// A database, and a log in which so much has happened.
+async fn world(events: u128) -> (Database, Story, Arc<dyn EventLog>) {
+    let (database, mut story) = (database().await, Story::new());
     ensure(database.pool(), &projections::all()).await.unwrap();
+    for n in 0..events {
+        go_on(&mut story, n).await;
+    }
+    let log = story.shared();
     (database, story, log)
 }
 
@@ -61,7 +65,7 @@ async fn go_on(story: &mut Story, n: u128) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_moment_is_what_the_live_tables_were() {
-    let (database, mut story, log) = world().await;
+    let (database, mut story, log) = world(0).await;
     let pool = database.pool();
     let live = weir_projector::Schema::live().path(&projections::all());
     let mut seen = Vec::new();
@@ -103,11 +107,8 @@ async fn every_moment_is_what_the_live_tables_were() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_who_ask_at_once_share_one_fold() {
-    let (database, mut story, log) = world().await;
+    let (database, _story, log) = world(30).await;
     let pool = database.pool();
-    for n in 0..30 {
-        go_on(&mut story, n).await;
-    }
     // Two processes, as far as the database can tell.
     let both = [0, 1].map(|_| past(&log, pool, PastOptions::default()));
     let asked = (0..20).map(|n| both[n % 2].at(workspace(1), AsOf::Position(Position(20))));
@@ -128,11 +129,8 @@ async fn kept(pool: &Pool) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_looks_at_makes_room() {
-    let (database, mut story, log) = world().await;
+    let (database, _story, log) = world(30).await;
     let pool = database.pool();
-    for n in 0..30 {
-        go_on(&mut story, n).await;
-    }
     let past = past(&log, pool, PastOptions { kept: 3, kept_of_one: 2, ..PastOptions::default() });
     let at = |w: u128, p: u64| past.at(workspace(w), AsOf::Position(Position(p)));
     let first = at(1, 5).await.unwrap();
@@ -165,11 +163,8 @@ async fn what_nobody_looks_at_makes_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_much_is_refused_and_what_takes_too_long_goes_on() {
-    let (database, mut story, log) = world().await;
+    let (database, _story, log) = world(60).await;
     let pool = database.pool();
-    for n in 0..60 {
-        go_on(&mut story, n).await;
-    }
     let small = past(&log, pool, PastOptions { events: 5, ..PastOptions::default() });
     let (few, many) = (AsOf::Position(Position(6)), AsOf::Position(Position(60)));
     small.at(workspace(1), few).await.unwrap();
@@ -189,11 +184,8 @@ async fn too_much_is_refused_and_what_takes_too_long_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_crash_leaves_is_removed() {
-    let (database, mut story, log) = world().await;
+    let (database, _story, log) = world(10).await;
     let pool = database.pool();
-    for n in 0..10 {
-        go_on(&mut story, n).await;
-    }
     let options = PastOptions { keep: Duration::from_secs(3600), ..PastOptions::default() };
     let past = past(&log, pool, options);
     let fine = past.at(workspace(1), AsOf::Position(Position(5))).await.unwrap();

@@ -24,31 +24,25 @@ fn dataset(id: u128, name: &str, columns: &[(&str, &str)]) -> Dataset {
         missing: if *data_type == "float" { [("NA".to_owned(), 7)].into() } else { [].into() },
         unfit: 0,
     });
+    let upload = Upload {
+        blob: "uploads/secret-key".to_owned(),
+        bytes: 1,
+        sha256: "hash".to_owned(),
+        file_name: Some("secret-file.csv".to_owned()),
+        content_type: None,
+        source: None,
+    };
     Dataset {
         id: DatasetId(Uuid::from_u128(id)),
         name: name.to_owned(),
         description: None,
         version: 1,
-        upload: Upload {
-            blob: "uploads/secret-key".to_owned(),
-            bytes: 1,
-            sha256: "hash".to_owned(),
-            file_name: Some("secret-file.csv".to_owned()),
-            content_type: None,
-            source: None,
-        },
+        upload: upload.clone(),
         options: ReadOptions::default(),
         readable: Default::default(),
         ready: Some(Arc::new(Ready {
             version: 1,
-            upload: Upload {
-                blob: "uploads/secret-key".to_owned(),
-                bytes: 1,
-                sha256: "hash".to_owned(),
-                file_name: Some("secret-file.csv".to_owned()),
-                content_type: None,
-                source: None,
-            },
+            upload,
             table: "tables/secret-key.parquet".to_owned(),
             table_bytes: 1,
             rows: 336_776,

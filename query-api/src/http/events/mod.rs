@@ -229,13 +229,11 @@ pub(crate) async fn list(
     let last = match last.map(str::trim).filter(|text| !text.is_empty()) {
         None => after,
         Some(text) => Some(text.parse().map_err(|_| {
-            let mut params = Params::of(LAST_EVENT_ID, text);
-            params.refuse("Last-Event-ID", "invalid", "is no position");
-            params.text(LAST_EVENT_ID);
-            params.finish().err().unwrap_or_else(|| Problem::internal("a parameter that was refused"))
+            let detail = "Last-Event-ID is no position.";
+            Problem::new(Code::InvalidParameter, detail).field("Last-Event-ID", "invalid", detail)
         })?),
     };
-    let token = stream::Token::of(&req, authenticator.get_ref().clone(), &caller)?;
+    let token = stream::Token::of(&req, authenticator.get_ref().clone(), &caller, state.0.sources.clock)?;
     stream::stream(&state, &caller, token, wanted, last.map(Position), head)
 }
 

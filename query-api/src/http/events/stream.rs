@@ -16,7 +16,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use weir_events::{Position, WorkspaceId};
 use weir_infra::{
     auth::{Authenticator, Caller, Viewer},
-    http::{Code, Params, Problem, position_header},
+    http::{Code, Problem, position_header},
 };
 
 use super::{EVENT_STREAM, Wanted, page::unavailable};
@@ -30,7 +30,7 @@ pub(super) struct Token {
     authenticator: Authenticator,
     token: String,
     workspace: WorkspaceId,
-    clock: Option<fn() -> DateTime<Utc>>,
+    clock: fn() -> DateTime<Utc>,
 }
 
 impl Token {
@@ -42,16 +42,17 @@ impl Token {
         req: &HttpRequest,
         authenticator: Authenticator,
         caller: &Caller<Viewer>,
+        clock: fn() -> DateTime<Utc>,
     ) -> Result<Self, Problem> {
         let header = req.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.split_once(' ')).map(|(_, token)| token.trim().to_owned());
         let token = token.ok_or_else(|| Problem::internal("a caller without a token"))?;
-        Ok(Self { authenticator, token, workspace: caller.workspace, clock: None })
+        Ok(Self { authenticator, token, workspace: caller.workspace, clock })
     }
 
     /// Why it holds no longer, if so. What cannot be found out changes nothing.
     async fn refused(&self) -> Option<Problem> {
-        let now = self.clock?();
+        let now = (self.clock)();
         let allowed = async {
             let identity = self.authenticator.authenticate(&self.token, now).await?;
             self.authenticator.authorize(&identity, Some(self.workspace)).await
@@ -74,7 +75,7 @@ struct Going {
 pub(super) fn stream(
     state: &State,
     caller: &Caller<Viewer>,
-    mut token: Token,
+    token: Token,
     wanted: Wanted,
     after: Option<Position>,
     head: Position,
@@ -82,17 +83,14 @@ pub(super) fn stream(
     let tail = &state.0.sources.tail;
     let after = after.unwrap_or(head);
     if after > head {
-        let mut params = Params::of("after", after.to_string());
-        params.text("after");
-        params.refuse("after", "ahead", format!("the last event of all is at position {head}"));
-        params.finish()?;
+        let detail = format!("The last event of all is at position {head}.");
+        return Err(Problem::new(Code::InvalidParameter, &*detail).field("after", "ahead", &*detail));
     }
     let most = state.0.options.streams;
     let events = tail.subscribe(caller.workspace, wanted, after, most).ok_or_else(|| {
         let detail = format!("{most} streams of this workspace's events are open already.");
         Problem::new(Code::TooManyStreams, detail).retry_after(Duration::from_secs(10))
     })?;
-    token.clock = Some(state.0.sources.clock);
     let mut beat = interval_at(Instant::now() + BEAT, BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Whoever comes back knows where it began, also when nothing has happened.
