@@ -47,6 +47,21 @@ pub fn percentile(counts: impl IntoIterator<Item = (i16, i64)>, p: f64) -> Optio
     })
 }
 
+/// A time in milliseconds in three significant digits: buckets know no more.
+pub fn rounded(ms: f64) -> f64 {
+    if ms <= 0.0 || !ms.is_finite() {
+        return 0.0;
+    }
+    let digits = 2 - ms.log10().floor() as i32;
+    let scale = 10_f64.powi(digits.abs());
+    if digits >= 0 { (ms * scale).round() / scale } else { (ms / scale).round() * scale }
+}
+
+/// A share of a whole, from 0 to 1, in four digits; `None` of nothing.
+pub fn rate(part: i64, whole: i64) -> Option<f64> {
+    (whole > 0).then(|| (part as f64 / whole as f64 * 10_000.0).round() / 10_000.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +102,19 @@ mod tests {
         for p in [0.1, 0.5, 0.9, 0.99] {
             assert_eq!(percentile(a.into_iter().chain(b), p), percentile(together, p));
         }
+    }
+
+    #[test]
+    fn three_digits_are_what_the_buckets_know() {
+        assert_eq!(rounded(0.0123456), 0.0123);
+        assert_eq!(rounded(7.456), 7.46);
+        assert_eq!(rounded(123_456.0), 123_000.0);
+        assert_eq!(rounded(0.0), 0.0);
+    }
+
+    #[test]
+    fn of_nothing_there_is_no_rate() {
+        assert_eq!(rate(0, 0), None);
+        assert_eq!(rate(1, 3), Some(0.3333));
     }
 }

@@ -7,6 +7,7 @@
 //!   fields there are.
 //! - [`RequestContext`]: time, correlation, trace and idempotency key of a request.
 //! - [`read`]: serves GET and HEAD; [`Methods`]: which methods each path has.
+//! - [`CloudEvent`]: an event as everyone outside sees it.
 //! - [`accepted`]: which form of an answer a caller likes best.
 //! - [`edge`]: the outermost middleware (tracing, security headers, access log, problems).
 //! - [`idempotency`]: the middleware that answers a repeated keyed request with the first answer.
@@ -16,6 +17,7 @@
 //! To add an error: one line in `code.rs`.
 
 mod accept;
+mod cloud_event;
 mod code;
 mod context;
 mod edge;
@@ -28,6 +30,7 @@ mod problem;
 mod schemas;
 
 pub use accept::accepted;
+pub use cloud_event::CloudEvent;
 pub use code::Code;
 pub use context::{MIN_POSITION, MinPosition, POSITION, REQUEST_ID, RequestContext, TRACEPARENT};
 pub use edge::{TrustedProxies, client_address, edge, not_found};

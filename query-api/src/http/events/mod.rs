@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use weir_events::{Aggregate, Position, Stored, envelope::header};
 use weir_infra::{
     auth::{Authenticator, Caller, Viewer},
-    http::{Code, MinPosition, Params, Problem, accepted, params::MIN_POSITION},
+    http::{CloudEvent, Code, MinPosition, Params, Problem, accepted, params::MIN_POSITION},
 };
 
 use self::page::unavailable;
@@ -25,68 +24,6 @@ const LAST_EVENT_ID: &str = "last-event-id";
 const EVENT_STREAM: &str = "text/event-stream";
 /// The event types or aggregates that one request may name.
 const NAMES: usize = 50;
-
-/// An event, in the JSON form of CloudEvents 1.0.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(crate) struct CloudEvent {
-    /// The version of CloudEvents.
-    #[schema(example = "1.0")]
-    specversion: &'static str,
-    /// Unique for each event.
-    id: String,
-    /// What produced it.
-    source: String,
-    /// What happened, with the version of its form.
-    #[serde(rename = "type")]
-    #[schema(example = "weir.dataset.uploaded.v2")]
-    kind: String,
-    /// What it happened to: `dataset/` and its id.
-    subject: String,
-    /// When.
-    #[schema(format = DateTime)]
-    time: String,
-    /// The media type of `data`.
-    datacontenttype: String,
-    /// Its place in the order of all events, which begins again after it with `after`.
-    position: u64,
-    /// The workspace.
-    workspace: String,
-    /// Who did it: `user:` and an id, `key:` and two, or `system:` and a name.
-    actor: String,
-    /// The request that it belongs to, through all its consequences.
-    correlation: String,
-    /// The event that led to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    causation: Option<String>,
-    /// W3C trace context.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    traceparent: Option<String>,
-    /// What is known of it, in a form that its type decides.
-    data: Value,
-}
-
-impl From<&Stored> for CloudEvent {
-    fn from(event: &Stored) -> Self {
-        let optional = |name| event.headers.get(name).map(str::to_owned);
-        let text = |name| optional(name).unwrap_or_default();
-        Self {
-            specversion: "1.0",
-            id: text(header::ID),
-            source: text(header::SOURCE),
-            kind: text(header::TYPE),
-            subject: text(header::SUBJECT),
-            time: text(header::TIME),
-            datacontenttype: text(header::CONTENT_TYPE),
-            position: event.position.0,
-            workspace: event.subject.split('.').nth(1).unwrap_or_default().to_owned(),
-            actor: text(header::ACTOR),
-            correlation: text(header::CORRELATION),
-            causation: optional(header::CAUSATION),
-            traceparent: optional(header::TRACEPARENT),
-            data: serde_json::from_slice(&event.payload).unwrap_or_default(),
-        }
-    }
-}
 
 /// An event as a piece of an event stream.
 pub(crate) fn frame(event: &Stored) -> Bytes {

@@ -4,10 +4,10 @@ use actix_web::HttpResponse;
 use weir_events::{Filter, Position, Start};
 use weir_infra::{
     auth::{Caller, Viewer},
-    http::{Code, List, Params, Problem, position_header},
+    http::{CloudEvent, Code, List, Params, Problem, position_header},
 };
 
-use super::{CloudEvent, Wanted};
+use super::Wanted;
 use crate::state::State;
 
 /// Events of a page, unless a number is asked for, and at most.
