@@ -4,7 +4,12 @@
 //! other table of the store. That is held in three places, each enough alone: the syntax tree is
 //! checked here, the catalog answers only for the given names, and the session has no store but ours.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use futures::stream::BoxStream;
 
 use crate::{Answer, Column, Engine};
 
@@ -32,19 +37,56 @@ pub(crate) use size::check as measure;
 pub(crate) use statement::STACK;
 pub use statement::{MAX_BYTES, Statement, parse};
 
+/// Why rows could not be read that are in no file.
+pub type ReadError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Rows that are in no file of the store: they are made when a query reads them, as often as it does.
+pub trait Rows: std::fmt::Debug + Send + Sync {
+    /// Their columns.
+    fn schema(&self) -> SchemaRef;
+
+    /// All of them from the first, the same each time. Read on the engine's threads, a batch at a time.
+    fn read(&self) -> BoxStream<'static, Result<RecordBatch, ReadError>>;
+}
+
 /// A table that a query may read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Table {
     /// Its name in SQL. Names are matched without regard to case where that is unambiguous.
     pub name: String,
-    /// The key of its Parquet file. What is under a key never changes.
-    pub key: String,
+    /// Where its rows are.
+    pub(crate) source: Source,
+}
+
+/// Where a table's rows are.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// In the Parquet file with that key. What is under a key never changes.
+    File(String),
+    /// Nowhere until they are read.
+    Rows(Arc<dyn Rows>),
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        let same = match (&self.source, &other.source) {
+            (Source::File(a), Source::File(b)) => a == b,
+            (Source::Rows(a), Source::Rows(b)) => Arc::ptr_eq(a, b),
+            (Source::File(_), Source::Rows(_)) | (Source::Rows(_), Source::File(_)) => false,
+        };
+        same && self.name == other.name
+    }
 }
 
 impl Table {
     /// A table by name and key.
     pub fn new(name: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { name: name.into(), key: key.into() }
+        Self { name: name.into(), source: Source::File(key.into()) }
+    }
+
+    /// A table of rows that are in no file. A dot in its name parts a schema from the table.
+    pub fn of_rows(name: impl Into<String>, rows: Arc<dyn Rows>) -> Self {
+        Self { name: name.into(), source: Source::Rows(rows) }
     }
 }
 

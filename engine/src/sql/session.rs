@@ -5,22 +5,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, SchemaProvider, TableFunction, TableProvider,
 };
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
-use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::{SendableRecordBatchStream, SessionStateDefaults, TaskContext};
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::optimizer::Analyzer;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::prelude::SessionConfig;
 use datafusion_functions_nested::planner::FieldAccessPlanner;
+use futures::StreamExt;
 use object_store::ObjectStore;
 
 use super::analyze::Guarded;
@@ -28,7 +32,7 @@ use super::arithmetic::CheckedConstants;
 use super::growth::{Allowance, Bounded};
 use super::memory::{QueryPool, Total};
 use super::sum::CheckedSum;
-use super::{Code, Limits, SqlError, Table};
+use super::{Code, Limits, ReadError, Rows, Source, SqlError, Table};
 use crate::{Config, SetupError};
 
 const CATALOG: &str = "weir";
@@ -138,18 +142,28 @@ impl Sessions {
             .with_config(config)
             .with_runtime_env(Arc::new(runtime))
             .build();
-        let mut providers = Vec::with_capacity(tables.len());
+        let mut given = Given::default();
         let mut schemas = Vec::with_capacity(tables.len());
         for table in tables {
-            let (provider, schema) = self.table(&state, &table.key).await.map_err(|e| {
-                tracing::warn!(reason = %e, key = table.key, "a table could not be opened");
+            let key = match &table.source {
+                Source::File(key) => key,
+                Source::Rows(rows) => {
+                    let provider = StreamingTable::try_new(rows.schema(), vec![Streamed::of(rows)])?;
+                    let (schema, name) = table.name.split_once('.').unwrap_or((SCHEMA, &table.name));
+                    given.add(schema, name, Arc::new(provider));
+                    schemas.push(rows.schema());
+                    continue;
+                }
+            };
+            let (provider, schema) = self.table(&state, key).await.map_err(|e| {
+                tracing::warn!(reason = %e, key, "a table could not be opened");
                 let detail = format!("The table '{}' could not be read.", table.name);
                 SqlError::new(Code::StorageUnavailable, detail)
             })?;
-            providers.push((table.name.clone(), provider));
+            given.add(SCHEMA, &table.name, provider);
             schemas.push(schema);
         }
-        let catalog = Arc::new(Given { tables: Arc::new(Tables(providers)) });
+        let catalog = Arc::new(given);
         let mut state = SessionStateBuilder::new_from_existing(state).with_catalog_list(catalog).build();
         // now() and its kin are this moment, the same all through the query.
         state.mark_start_execution();
@@ -228,10 +242,14 @@ fn position<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone) -> Opt
     }
 }
 
-/// A catalog of one schema.
-#[derive(Debug)]
-struct Given {
-    tables: Arc<Tables>,
+/// A catalog of the tables that are given, by schema.
+#[derive(Debug, Clone, Default)]
+struct Given(HashMap<String, Tables>);
+
+impl Given {
+    fn add(&mut self, schema: &str, name: &str, table: Arc<dyn TableProvider>) {
+        self.0.entry(schema.to_owned()).or_default().0.push((name.to_owned(), table));
+    }
 }
 
 impl CatalogProviderList for Given {
@@ -248,21 +266,50 @@ impl CatalogProviderList for Given {
     }
 
     fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
-        (name == CATALOG).then(|| Arc::new(Self { tables: self.tables.clone() }) as _)
+        (name == CATALOG).then(|| Arc::new(self.clone()) as _)
     }
 }
 
 impl CatalogProvider for Given {
     fn schema_names(&self) -> Vec<String> {
-        vec![SCHEMA.to_owned()]
+        self.0.keys().cloned().collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        (name == SCHEMA).then(|| self.tables.clone() as _)
+        match self.0.get(name) {
+            Some(tables) => Some(Arc::new(tables.clone()) as _),
+            None => (name == SCHEMA).then(|| Arc::new(Tables::default()) as _),
+        }
     }
 }
 
+/// Rows in no file as a part of a plan.
 #[derive(Debug)]
+struct Streamed {
+    rows: Arc<dyn Rows>,
+    schema: SchemaRef,
+}
+
+impl Streamed {
+    fn of(rows: &Arc<dyn Rows>) -> Arc<dyn PartitionStream> {
+        Arc::new(Self { rows: Arc::clone(rows), schema: rows.schema() })
+    }
+}
+
+impl PartitionStream for Streamed {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        // What fails is storage, wherever it is: nothing is wrong with the SQL.
+        let failed = |e: ReadError| DataFusionError::IoError(std::io::Error::other(e));
+        let batches = self.rows.read().map(move |batch| batch.map_err(failed));
+        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
+    }
+}
+
+#[derive(Debug, Clone, Default)]
 struct Tables(Vec<(String, Arc<dyn TableProvider>)>);
 
 #[async_trait]
