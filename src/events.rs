@@ -1,9 +1,11 @@
-//! `weir events`: the event log as JSON lines.
+//! `weir events`: the event log as JSON lines, and a workspace's events as a file.
 
-use anyhow::{Context, anyhow};
+mod export;
+
+use anyhow::anyhow;
 use futures::StreamExt;
-use serde_json::{Map, Value, json};
-use weir_events::{Filter, Position, Stored, Subject, WorkspaceId};
+use weir_events::{Filter, Position, Subject, WorkspaceId};
+use weir_infra::http::CloudEvent;
 
 use crate::{lifecycle::Signals, parts, servers::Servers, settings::Settings, web::say};
 
@@ -17,6 +19,8 @@ pub(crate) struct Args {
 enum What {
     /// Print events as JSON lines as they come, until stopped
     Tail(Tail),
+    /// Write a workspace's events into a file, as JSON lines or Parquet
+    Export(export::Args),
 }
 
 #[derive(clap::Args)]
@@ -39,7 +43,10 @@ struct Tail {
 }
 
 pub(crate) async fn run(settings: &Settings, args: Args, signals: &mut Signals) -> anyhow::Result<()> {
-    let What::Tail(tail) = args.what;
+    let tail = match args.what {
+        What::Tail(tail) => tail,
+        What::Export(export) => return export::run(settings, export, signals).await,
+    };
     let servers = signals.interruptible(Servers::reach(settings)).await?;
     // A signal is the usual end of it.
     let result = tokio::select! {
@@ -74,23 +81,12 @@ async fn print(settings: &Settings, servers: &Servers, tail: &Tail) -> anyhow::R
         let kind = event.headers.get("ce-type").unwrap_or_default();
         if filter.matches(&event.subject) && tail.kind.as_ref().is_none_or(|prefix| kind.starts_with(prefix))
         {
-            say(&line(&event)?);
+            // As it is in the log: older versions are shown as they were written.
+            say(&serde_json::to_string(&CloudEvent::from(&event))?);
         }
         if tail.no_follow && event.position >= head {
             return Ok(());
         }
     }
     Err(anyhow!("the event log ended"))
-}
-
-/// An event as it is in the log: older versions are shown as they were written.
-fn line(event: &Stored) -> anyhow::Result<String> {
-    let headers: Map<String, Value> =
-        event.headers.iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
-    let payload: Value = serde_json::from_slice(&event.payload)
-        .with_context(|| format!("the event at position {} is not JSON", event.position))?;
-    let shown = json!({
-        "position": event.position, "subject": event.subject, "headers": headers, "data": payload,
-    });
-    Ok(shown.to_string())
 }

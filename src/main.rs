@@ -13,6 +13,7 @@ mod bench;
 mod command;
 mod doctor;
 mod events;
+mod import_archive;
 mod lifecycle;
 mod migrate;
 mod openapi;
@@ -67,8 +68,10 @@ enum Role {
     Rebuild(rebuild::Args),
     /// Compare the read models with a fresh fold of the event log; they serve, and go on, meanwhile
     Verify(rebuild::Args),
-    /// Look at the event log
+    /// Look at the event log, or export a workspace's events
     Events(events::Args),
+    /// Fill an empty event log from the archive, every event at the position that it had
+    ImportArchive,
     /// Measure Weir beside what it is built on
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -123,6 +126,7 @@ fn start() -> anyhow::Result<()> {
             }
             Role::Verify(args) => rebuild::run(&settings, args, rebuild::Purpose::Verify, &mut signals).await,
             Role::Events(args) => events::run(&settings, args, &mut signals).await,
+            Role::ImportArchive => import_archive::run(&settings, &mut signals).await,
             Role::Bench(bench) => signals.interruptible(bench.run()).await,
             Role::Doctor => doctor::run(&settings, &mut signals).await,
             Role::Openapi | Role::Asyncapi(_) => Ok(()),

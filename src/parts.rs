@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use chrono::Utc;
+use weir_archive::{Archive, Archiver};
 use weir_command::{
     Directory,
     accounts::{self, Accounts, model_key::ModelKeys},
@@ -215,6 +216,7 @@ impl Parts {
             })?,
             models: self.models(settings)?,
             shared: shared(settings, &self.registry)?,
+            past: weir_archive::Past::new(Some(self.archive()), Arc::clone(&self.log)),
         };
         let app = weir_command::App::new(adapters, command_config(settings), &self.registry)?;
         Ok(Arc::new(move |config| weir_command::routes(config, app.clone(), accounts.clone())))
@@ -229,6 +231,26 @@ impl Parts {
             Some(config) => models.with_house(config).context("the language model"),
             None => Ok(models),
         }
+    }
+
+    /// The stream's archive.
+    fn archive(&self) -> Archive {
+        Archive::new(self.pool.clone(), Arc::clone(&self.blobs))
+    }
+
+    /// Writes the stream into the archive, as a task.
+    pub(crate) fn keep_archive(&self, settings: &Settings, lifecycle: &Lifecycle) {
+        let options = weir_archive::Options {
+            time: settings.limits.archive_time,
+            events: settings.limits.archive_events,
+            ..weir_archive::Options::default()
+        };
+        let archiver = Archiver::new(self.archive(), Arc::clone(&self.log), options);
+        let stop = lifecycle.inner();
+        lifecycle.spawn_inner("the archiver", async move {
+            archiver.run(stop).await;
+            Ok(())
+        });
     }
 
     /// Keeps the read models up to date, as a task.
@@ -316,6 +338,16 @@ pub(crate) async fn event_log(
     servers: &Servers,
     registry: &Registry,
 ) -> anyhow::Result<(async_nats::Client, Arc<dyn EventLog>)> {
+    let (client, log) = jetstream(settings, servers, registry).await?;
+    Ok((client, Arc::new(log)))
+}
+
+/// The same, as what it is.
+pub(crate) async fn jetstream(
+    settings: &Settings,
+    servers: &Servers,
+    registry: &Registry,
+) -> anyhow::Result<(async_nats::Client, JetStreamLog)> {
     let client = nats::connect(&servers.nats_url)
         .await
         .with_context(|| format!("nats_url: {} is not reachable", masked(&servers.nats_url)))?;
@@ -323,7 +355,7 @@ pub(crate) async fn event_log(
     let options = log::Options { replicas: settings.nats_replicas, registry, ..log::Options::default() };
     let log =
         JetStreamLog::connect(client.clone(), options).await.context("the event log cannot be opened")?;
-    Ok((client, Arc::new(log)))
+    Ok((client, log))
 }
 
 /// The database, migrated.

@@ -1,4 +1,4 @@
-//! `weir projector`: keeps the read models up to date. Of several one writes, and the others stand by.
+//! `weir projector`: keeps the read models and the archive up to date. Of several one writes, and the others stand by.
 
 use crate::{
     lifecycle::{Lifecycle, Signals},
@@ -11,7 +11,11 @@ use crate::{
 pub(crate) async fn run(settings: &Settings, signals: &mut Signals) -> anyhow::Result<()> {
     let servers = Servers::given(settings)?;
     let (lifecycle, ends) = Lifecycle::new();
-    let start = async { Parts::connect(settings, &servers).await?.project(&lifecycle) };
+    let start = async {
+        let parts = Parts::connect(settings, &servers).await?;
+        parts.keep_archive(settings, &lifecycle);
+        parts.project(&lifecycle)
+    };
     signals.interruptible(start).await?;
     say("Weir's projector is ready");
     lifecycle.run(ends, signals, settings.drain_time).await

@@ -3,10 +3,13 @@
 
 use std::{
     io::{IsTerminal, Write},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::bail;
+use weir_archive::{Archive, Replay};
+use weir_events::EventLog;
 use weir_projector::{Difference, Progress, Projections, projections};
 
 use crate::{lifecycle::Signals, parts, servers::Servers, settings::Settings, web::say};
@@ -16,6 +19,9 @@ pub(crate) struct Args {
     /// Projections, such as runs or usage [default: all of them]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+    /// Read events from the archive as far as it goes, not from the event log
+    #[arg(long)]
+    from_archive: bool,
 }
 
 /// What is done with a fresh fold.
@@ -35,7 +41,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let part = part(&args.names)?;
     let servers = signals.interruptible(Servers::reach(settings)).await?;
-    let result = signals.interruptible(fold(settings, &servers, &part, purpose)).await;
+    let result = signals.interruptible(fold(settings, &servers, &part, args.from_archive, purpose)).await;
     servers.stop().await;
     result
 }
@@ -57,10 +63,25 @@ async fn fold(
     settings: &Settings,
     servers: &Servers,
     part: &Projections,
+    from_archive: bool,
     purpose: Purpose,
 ) -> anyhow::Result<()> {
     let (_, log) = parts::event_log(settings, servers, &weir_infra::metrics::registry()).await?;
     let pool = parts::database(settings, servers).await?;
+    let mut archived = None;
+    let log = if from_archive {
+        let blobs = weir_infra::blob::open(&settings.blob_url)?;
+        let archive = Archive::new(pool.clone(), blobs).snapshot(None).await?;
+        let head = log.head().await?;
+        if archive.position() > head {
+            bail!("the archive ends at position {}, but the event log at {head}", archive.position());
+        }
+        let replay = Arc::new(Replay::new(archive, log));
+        archived = Some(Arc::clone(&replay));
+        replay as Arc<dyn EventLog>
+    } else {
+        log
+    };
     let all = projections::all();
     weir_projector::ensure(&pool, &all).await?;
     let mut bar = Bar::new();
@@ -79,7 +100,14 @@ async fn fold(
     bar.clear();
     let done = done?;
     let seconds = done.took.as_secs_f64();
-    say(&format!("Folded {} events up to position {} in {seconds:.1} s.", done.events, done.position));
+    let rate = done.events as f64 / seconds.max(1e-6);
+    say(&format!(
+        "Folded {} events up to position {} in {seconds:.1} s, {rate:.0} events/s.",
+        done.events, done.position
+    ));
+    if let Some(replay) = archived {
+        say(&format!("Of them {} were read from the archive.", replay.archived()));
+    }
     match done.differences {
         Some(differences) if differences.is_empty() => say("The read models were equal to a fresh fold."),
         Some(differences) => {

@@ -52,6 +52,7 @@ async fn start(
 ) -> anyhow::Result<()> {
     let parts = Parts::connect(settings, servers).await?;
     parts.project(lifecycle)?;
+    parts.keep_archive(settings, lifecycle);
     let positions = parts.positions(lifecycle);
     let directory = parts.directory(lifecycle).await?;
     let guards = parts.guards(Arc::new(directory.clone()), settings, lifecycle).await?;

@@ -120,11 +120,7 @@ impl AsyncFileReader for Object {
 }
 
 /// Opens a file of the store.
-pub(crate) async fn open(
-    blobs: &Blobs,
-    key: &str,
-    rows: usize,
-) -> Result<ParquetRecordBatchStream<Object>> {
+pub(crate) async fn open(blobs: &Blobs, key: &str, rows: usize) -> Result<ParquetRecordBatchStream<Object>> {
     let reader = Object { blobs: Arc::clone(blobs), key: Path::from(key) };
     ParquetRecordBatchStreamBuilder::new(reader).await?.with_batch_size(rows).build()
 }

@@ -84,6 +84,9 @@ pub struct Executed {
     /// That model, as its provider calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Where the log was that it read, if it read the workspace's past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_to: Option<u64>,
 }
 
 /// A query was not answered.

@@ -161,6 +161,10 @@ options! {
     past_events: u64 = "WEIR_PAST_EVENTS",
     /// How long a read waits for a moment of the past [default: 10s]
     past_wait: Period = "WEIR_PAST_WAIT",
+    /// How long an event waits at most until it is written into the archive [default: 10m]
+    archive_time: Period = "WEIR_ARCHIVE_TIME",
+    /// From how many waiting events on they are written into the archive at once [default: 50000]
+    archive_events: u64 = "WEIR_ARCHIVE_EVENTS",
     /// Room for the answers to requests with an Idempotency-Key; more are not kept [default: 1GiB]
     reply_bytes: Bytes = "WEIR_REPLY_BYTES",
     /// API keys that a workspace may have [default: 1000]

@@ -122,6 +122,7 @@ fn run(n: u128) -> Executed {
         cache_tier: None,
         result_hash: "00".to_owned(),
         result: None,
+        events_to: None,
         context: None,
         question: None,
         model: None,

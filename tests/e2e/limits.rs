@@ -284,7 +284,7 @@ async fn files_are_read_no_more_at_a_time_than_is_allowed() {
 }
 
 /// The test that shows what happens at each limit: where it is, and its name.
-const SHOWN_BY: [(&str, &str, &str); 39] = [
+const SHOWN_BY: [(&str, &str, &str); 41] = [
     ("upload_bytes", HERE, "uploads_are_limited_as_they_are_sent_and_as_they_are_unpacked"),
     ("unpacked_bytes", HERE, "uploads_are_limited_as_they_are_sent_and_as_they_are_unpacked"),
     ("workbook_bytes", HERE, "what_a_file_may_have_is_limited"),
@@ -316,6 +316,8 @@ const SHOWN_BY: [(&str, &str, &str); 39] = [
     ("past_kept", PAST, "what_nobody_looks_at_makes_room"),
     ("past_events", PAST, "too_much_is_refused_and_what_takes_too_long_goes_on"),
     ("past_wait", PAST, "too_much_is_refused_and_what_takes_too_long_goes_on"),
+    ("archive_time", ARCHIVE, "what_waits_is_archived_in_time_or_by_number"),
+    ("archive_events", ARCHIVE, "what_waits_is_archived_in_time_or_by_number"),
     ("model_time", HERE, "waiting_for_others_is_limited"),
     ("model_concurrency", HERE, "waiting_for_others_is_limited"),
     (
@@ -334,6 +336,7 @@ const SHOWN_BY: [(&str, &str, &str); 39] = [
     ("address_attempts", HERE, "keys_and_attempts_are_limited"),
 ];
 const HERE: &str = "tests/e2e/limits.rs";
+const ARCHIVE: &str = "archive/tests/archive/main.rs";
 const PAST: &str = "projector/tests/it/past.rs";
 const SHARED: &str = "infra/src/cache/tests.rs";
 

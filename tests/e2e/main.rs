@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
 
 mod accounts;
+mod archive;
 mod crash;
 mod house;
 mod idempotency;

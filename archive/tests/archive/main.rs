@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_archive::{Archive, Archiver, Error, Options, Past, Replay};
 use weir_events::{
-    Actor, Commit, DatasetId, EventId, EventLog, Filter, MemoryLog, Metadata, NewEvent, Position, Start, Stored,
-    Subject, UserId, WorkspaceId, dataset,
+    Actor, Commit, DatasetId, EventId, EventLog, Filter, MemoryLog, Metadata, NewEvent, Position, Start,
+    Stored, Subject, UserId, WorkspaceId, dataset,
 };
 use weir_infra::{
     blob::{self, Blobs},
@@ -115,10 +115,17 @@ async fn lead_to_the_end(world: &World, archivers: usize, options: &Options) {
 #[derive(Debug, Clone)]
 enum Step {
     Tell(u128),
-    Archive { events: u64 },
+    Archive {
+        events: u64,
+    },
     /// Broken off after some turns of the scheduler.
-    Broken { events: u64, micros: u64 },
-    Two { events: (u64, u64) },
+    Broken {
+        events: u64,
+        micros: u64,
+    },
+    Two {
+        events: (u64, u64),
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

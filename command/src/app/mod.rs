@@ -82,6 +82,8 @@ pub struct Adapters {
     pub models: questions::Models,
     /// What processes share, or nothing.
     pub shared: Shared,
+    /// What has happened, as tables for SQL.
+    pub past: weir_archive::Past,
 }
 
 /// Limits of the command side, each with its default.
@@ -159,6 +161,7 @@ struct Inner {
     imports: turns::Turns,
     questions: questions::Parts,
     contexts: contexts::Active,
+    past: weir_archive::Past,
 }
 
 impl fmt::Debug for App {
@@ -194,6 +197,7 @@ impl App {
             imports: turns::Turns::new(config.concurrent_imports),
             questions: questions::Parts::new(adapters.models, adapters.shared, &config),
             contexts: contexts::active(),
+            past: adapters.past,
             config,
             metrics,
         })))

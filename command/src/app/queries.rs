@@ -11,6 +11,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use weir_archive::View;
 use weir_engine::{
     Answer, Column, ENGINE,
     sql::{self, Limits, SqlError, Statement, Table},
@@ -43,6 +44,8 @@ pub struct Ran {
     pub tier: Option<u8>,
     /// What was read.
     pub sources: Vec<Source>,
+    /// Where the log was that was read, where the workspace's past was.
+    pub past: Option<Position>,
 }
 
 /// Why there is no answer.
@@ -147,6 +150,8 @@ struct Resolved {
     sources: Vec<Source>,
     /// Whether a table is none of the workspace's: there is no answer then, only a hint.
     unknown: bool,
+    /// Where the log was that the tables of the past are made from, if they are asked for.
+    past: Option<Position>,
 }
 
 impl App {
@@ -261,7 +266,7 @@ impl App {
         workspace: WorkspaceId,
         statement: &Statement,
     ) -> Result<Vec<Column>, Failure> {
-        let Resolved { tables, .. } = self.resolve(workspace, statement)?;
+        let Resolved { tables, .. } = self.resolve(workspace, statement).await?;
         let turn = self.0.turns.take(workspace, self.config().query_wait).await?;
         Ok(self.engine().check(statement, &tables, &self.limits(), turn).await?)
     }
@@ -280,22 +285,33 @@ impl App {
     }
 
     async fn run(&self, workspace: WorkspaceId, statement: &Statement, rows: usize) -> Result<Ran, Failure> {
-        let Resolved { tables, sources, unknown } = self.resolve(workspace, statement)?;
+        let Resolved { tables, sources, unknown, past } = self.resolve(workspace, statement).await?;
         let compute = Box::pin(self.compute(workspace, statement, &tables, rows));
-        if statement.volatile || unknown {
+        // Every run is an event, so that the past is another one each time that it is asked for.
+        if statement.volatile || unknown || past.is_some() {
             let kept = self.0.results.uncached(compute).await?;
-            return Ok(Ran { kept, tier: None, sources });
+            return Ok(Ran { kept, tier: None, sources, past });
         }
         let key = results::key(workspace, statement, rows, self.config().answer_bytes, &sources);
         let (kept, tier) = self.0.results.find(workspace, key, compute).await?;
-        Ok(Ran { kept, tier, sources })
+        Ok(Ran { kept, tier, sources, past })
     }
 
     /// Which datasets a statement's tables are. Where one is not known all that there are go along,
     /// so that the engine can say which was meant.
-    fn resolve(&self, workspace: WorkspaceId, statement: &Statement) -> Result<Resolved, Failure> {
-        let mut found = Resolved { tables: Vec::new(), sources: Vec::new(), unknown: false };
-        for name in &statement.tables {
+    async fn resolve(&self, workspace: WorkspaceId, statement: &Statement) -> Result<Resolved, Failure> {
+        let mut found = Resolved { tables: Vec::new(), sources: Vec::new(), unknown: false, past: None };
+        let views: Vec<_> = statement.tables.iter().filter_map(|name| View::named(name)).collect();
+        if !views.is_empty() {
+            let moment = self.0.past.of(workspace).await.map_err(|error| {
+                tracing::warn!(%error, "the past could not be read");
+                let detail = "The workspace's past cannot be read now. Try again in a moment.";
+                SqlError::new(sql::Code::StorageUnavailable, detail)
+            })?;
+            found.past = Some(moment.position());
+            found.tables.extend(views.into_iter().map(|view| moment.table(view)));
+        }
+        for name in statement.tables.iter().filter(|name| View::named(name).is_none()) {
             match self.directory().table(workspace, name) {
                 Some(Named::Ready { id, name: dataset, ready }) => {
                     // `flights` and `Flights` are one table; `flights@1` beside them is another one.
@@ -330,7 +346,7 @@ impl App {
         }
         if found.unknown {
             let all = self.directory().tables(workspace, CANDIDATES).into_iter();
-            found.tables = all.map(|(name, key)| Table::new(name, key)).collect();
+            found.tables.extend(all.map(|(name, key)| Table::new(name, key)));
         }
         Ok(found)
     }
@@ -430,6 +446,7 @@ impl Receipt {
             question: self.origin.question(),
             model: self.origin.model(),
             context: self.origin.context.clone(),
+            events_to: ran.past.map(|position| position.0),
         };
         let results = &self.app.0.results;
         let key = results.stored(self.cx.workspace, &ran.kept, self.id).await;

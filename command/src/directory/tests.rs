@@ -185,6 +185,7 @@ async fn saved_answers_to_questions_are_known_newest_first() {
         cache_tier: None,
         result_hash: String::new(),
         result: None,
+        events_to: None,
         context: None,
         question: question.map(str::to_owned),
         model: None,

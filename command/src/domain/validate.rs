@@ -49,12 +49,16 @@ pub fn name(field: &'static str, raw: &str) -> Result<String, Invalid> {
 }
 
 /// The name of something that SQL reads. It does not end like `flights@3`, which is the third version
-/// of `flights`.
+/// of `flights`, and does not begin like `weir.events`.
 ///
 /// # Errors
-/// As [`name`], and when it ends so.
+/// As [`name`], and when it ends or begins so.
 pub fn table_name(field: &'static str, raw: &str) -> Result<String, Invalid> {
     let name = name(field, raw)?;
+    if name.to_lowercase().starts_with("weir.") {
+        let detail = "A name does not begin with `weir.`: that is how the tables of the past are named.";
+        return Err(Invalid::field(field, "reserved", detail));
+    }
     if versioned(&name).is_some() {
         let detail = "A name does not end in @ and a number: that is how versions are named.";
         return Err(Invalid::field(field, "reserved", detail));

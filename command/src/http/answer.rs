@@ -142,6 +142,9 @@ pub(super) struct Served {
     cache: CacheView,
     /// What was read.
     datasets: Vec<SourceView>,
+    /// The position of the event log up to which `weir.events`, `weir.runs` or `weir.usage` was read, if one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events_to: Option<u64>,
 }
 
 impl From<&Ran> for Served {
@@ -149,6 +152,7 @@ impl From<&Ran> for Served {
         Self {
             cache: CacheView { hit: ran.tier.is_some(), tier: ran.tier },
             datasets: ran.sources.iter().map(Into::into).collect(),
+            events_to: ran.past.map(|position| position.0),
         }
     }
 }

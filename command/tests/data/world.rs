@@ -170,6 +170,7 @@ impl World {
             .unwrap(),
             models,
             shared: shared(&registry),
+            past: weir_archive::Past::new(None, log.clone()),
         };
         let app = App::new(adapters, config, &registry).unwrap();
         let authenticator =

@@ -5,6 +5,7 @@
 //! - `wire`: commits as messages, messages as events; answers of the server.
 //! - `batcher`: group commit: who shares the next write; `flight`: one write and its outcome.
 //! - `mend`: completes the one commit that a crash of the server can cut in two.
+//! - `restore`: fills an empty stream with events that have their positions already.
 //! - `read`: a subject's events, by direct get; `follow`: all events from a position on.
 //!
 //! Deliberately absent: acknowledgements as checkpoints (a follower brings its position), age or
@@ -20,6 +21,7 @@ mod follow;
 mod link;
 mod mend;
 mod read;
+mod restore;
 mod setup;
 mod wire;
 
@@ -40,6 +42,7 @@ use weir_events::{
     Subject, Unavailable, log::LoadError,
 };
 
+pub use restore::RestoreError;
 pub use setup::{Difference, SetupError, check as check_stream};
 
 use crate::metrics::{self, prometheus::Registry};

@@ -173,6 +173,7 @@ pub(crate) fn executed(
         cache_tier: tier,
         result_hash: "00ff".to_owned(),
         result: None,
+        events_to: None,
         context: None,
         question: None,
         model: None,

@@ -203,6 +203,7 @@ async fn process(
         engine: engine.clone(),
         directory,
         shared,
+        past: weir_archive::Past::new(None, log.clone()),
         fetcher: Fetcher::new(fetch::Options::default())?,
         models: Models::new(llm::Client::new()?, READ),
     };

@@ -142,6 +142,7 @@ fn executed(n: u64, source: Uuid) -> query::Executed {
         cache_tier: n.is_multiple_of(3).then_some(1),
         result_hash: format!("{n:064x}"),
         result: None,
+        events_to: None,
         context: None,
         question: None,
         model: None,

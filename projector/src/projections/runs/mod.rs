@@ -32,6 +32,7 @@ pub(crate) struct Delta {
     questions: Vec<Option<String>>,
     models: Vec<Option<String>>,
     contexts: Vec<Option<String>>,
+    events_to: Vec<Option<i64>>,
     at: Vec<DateTime<Utc>>,
     actors: Vec<String>,
     users: Vec<Option<Uuid>>,
@@ -40,7 +41,7 @@ pub(crate) struct Delta {
 
 impl Projection for Runs {
     const NAME: &'static str = "runs";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
@@ -66,6 +67,7 @@ impl Projection for Runs {
                 delta.questions.push(e.question.clone());
                 delta.models.push(e.model.clone());
                 delta.contexts.push(e.context.as_ref().map(json));
+                delta.events_to.push(e.events_to.map(int));
             }
             query::Event::Failed(e) => {
                 delta.runs.push(e.run_id.0);
@@ -85,6 +87,7 @@ impl Projection for Runs {
                 delta.questions.push(e.question.clone());
                 delta.models.push(e.model.clone());
                 delta.contexts.push(None);
+                delta.events_to.push(None);
             }
             query::Event::Saved(_) | query::Event::Renamed(_) | query::Event::Unsaved(_) => return,
         }
@@ -120,6 +123,7 @@ impl Projection for Runs {
             &d.questions,
             &d.models,
             &d.contexts,
+            &d.events_to,
             &d.at,
             &d.actors,
             &d.users,

@@ -24,6 +24,8 @@ CREATE TABLE runs (
     model        text,
     -- {id, name, version} of the context that it was asked in, if it was.
     context      jsonb,
+    -- Where the log was that it read, if it read the workspace's past.
+    events_to    bigint,
     at           timestamptz      NOT NULL,
     actor        text             NOT NULL,
     user_id      uuid,

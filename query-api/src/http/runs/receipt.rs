@@ -27,6 +27,8 @@ pub(crate) struct Receipt {
     pub(crate) engine: Option<String>,
     /// SHA-256 over the answer's content, in hex; null where it failed.
     pub(crate) result_hash: Option<String>,
+    /// The position of the event log up to which it read the workspace's past; null where it did not.
+    pub(crate) events_to: Option<i64>,
 }
 
 /// Show a run's receipt
@@ -56,5 +58,6 @@ fn from_row(row: &Row) -> Decoded<Receipt> {
         pattern: row.try_get("pattern")?,
         engine: row.try_get("engine")?,
         result_hash: row.try_get("result_hash")?,
+        events_to: row.try_get("events_to")?,
     })
 }
