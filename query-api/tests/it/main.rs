@@ -5,6 +5,7 @@
 mod fresh;
 mod lists;
 mod operations;
+mod plans;
 mod results;
 mod scale;
 mod shapes;
