@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
 
 mod fresh;
+mod kept;
 mod lists;
 mod operations;
 mod plans;
