@@ -182,7 +182,14 @@ impl Writer {
             tx.batch_execute(&self.path),
             tx.query_opt(&self.fence, &[&self.schema.0]),
             join_all(folded.into_iter().map(|f| f.write(&tx))),
-            conclude(&tx, &self.projections, &self.schema, &batch.dead, (self.position, batch.last), &batch.events),
+            conclude(
+                &tx,
+                &self.projections,
+                &self.schema,
+                &batch.dead,
+                (self.position, batch.last),
+                &batch.events,
+            ),
         )
         .await;
         path?;
@@ -223,7 +230,8 @@ impl Writer {
                 Err(error) => return Err(error.into()),
             }
         }
-        conclude(&tx, &self.projections, &self.schema, &dead, (self.position, batch.last), &batch.events).await?;
+        conclude(&tx, &self.projections, &self.schema, &dead, (self.position, batch.last), &batch.events)
+            .await?;
         tx.commit().await?;
         self.position = batch.last;
         Ok(dead.len())

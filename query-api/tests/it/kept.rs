@@ -91,7 +91,8 @@ async fn through_a_random_history_two_processes_answer_as_if_they_kept_nothing()
             }
         }
         for _ in 0..30 {
-            let (app, p, n) = (&apps[chance.below(2) as usize], chance.below(2) as usize, chance.below(6) as usize);
+            let (app, p, n) =
+                (&apps[chance.below(2) as usize], chance.below(2) as usize, chance.below(6) as usize);
             let mut path = PATHS[n].to_owned();
             let newest = chance.below(2) == 0;
             if newest {
@@ -120,7 +121,8 @@ async fn what_happens_elsewhere_costs_no_look_at_the_database() {
     let app = &world.app().await;
     let first = get(app, &world.ada, "/api/v1/dashboard").await;
     let workspace = world.ada.workspace.to_string();
-    let member = format!("INSERT INTO members VALUES ('{workspace}', '{}', 'viewer', now(), 101)", world.bob.user);
+    let member =
+        format!("INSERT INTO members VALUES ('{workspace}', '{}', 'viewer', now(), 101)", world.bob.user);
     world.project_with(101, &member, Some(&format!("101 100 {workspace}"))).await;
     let seen = |minimum: u64| {
         request(&world.bob, &format!("/api/v1/datasets?min_position={minimum}"))
@@ -182,7 +184,15 @@ async fn tables_that_took_the_place_of_others_are_read_even_at_the_same_position
             END LOOP; END $$; \
         UPDATE read.datasets SET name = 'folded anew' WHERE name = 'flights'; \
         SELECT pg_notify('weir_position', '100')";
-    world.database.pool().get().await.unwrap().batch_execute(&format!("BEGIN; {exchange}; COMMIT")).await.unwrap();
+    world
+        .database
+        .pool()
+        .get()
+        .await
+        .unwrap()
+        .batch_execute(&format!("BEGIN; {exchange}; COMMIT"))
+        .await
+        .unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     let after = loop {
         let reply = get(app, &world.ada, path).await;

@@ -275,7 +275,8 @@ impl World {
     /// The same, telling of it in these words or not at all.
     pub(crate) async fn project_with(&self, position: u64, rows: &str, hint: Option<&str>) {
         let client = self.database.pool().get().await.unwrap();
-        let notify = hint.map_or(String::new(), |hint| format!("SELECT pg_notify('weir_position', '{hint}');"));
+        let notify =
+            hint.map_or(String::new(), |hint| format!("SELECT pg_notify('weir_position', '{hint}');"));
         let sql = format!(
             "BEGIN; SET LOCAL search_path TO read; {rows}; UPDATE checkpoint SET position = {position}; {notify} COMMIT"
         );
