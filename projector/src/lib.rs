@@ -18,7 +18,8 @@
 //! - A build never touches tables of a newer build.
 //! - Tables hold nothing but what events say, so that a fresh fold is equal, byte for byte.
 //! - `min(position)` in `checkpoint` is "everything up to here can be read", and every commit
-//!   notifies the channel [`CHANNEL`] with it.
+//!   notifies the channel [`CHANNEL`] with it, with the position before, and with the workspaces that the
+//!   events were of.
 //!
 //! Deliberately absent: side effects (a rebuild must not send an e-mail twice), HTTP, and reading
 //! for anyone but the projections themselves.

@@ -1,12 +1,12 @@
 //! Writes batches: rows, checkpoint and fence in one transaction.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use deadpool_postgres::{ClientWrapper, Pool};
 use futures::future::{join_all, join4};
 use tokio::time::timeout;
 use tokio_postgres::Statement;
-use weir_events::Position;
+use weir_events::{Position, Recorded};
 
 use crate::{
     Projections, Schema, Tx,
@@ -38,6 +38,9 @@ const FENCE: &str = "SELECT epoch FROM projector.runner WHERE schema = $1 FOR UP
 const MOVE: &str = "UPDATE checkpoint SET position = $1, updated_at = now() WHERE position = $2";
 
 const NOTIFY: &str = "SELECT pg_notify($1, $2)";
+
+/// How many workspaces a notification names at most: PostgreSQL takes 8,000 bytes, and an id has 36.
+const HINTED: usize = 200;
 
 const BURY: &str = include_str!("bury.sql");
 
@@ -179,7 +182,14 @@ impl Writer {
             tx.batch_execute(&self.path),
             tx.query_opt(&self.fence, &[&self.schema.0]),
             join_all(folded.into_iter().map(|f| f.write(&tx))),
-            conclude(&tx, &self.projections, &self.schema, &batch.dead, self.position, batch.last),
+            conclude(
+                &tx,
+                &self.projections,
+                &self.schema,
+                &batch.dead,
+                (self.position, batch.last),
+                &batch.events,
+            ),
         )
         .await;
         path?;
@@ -220,7 +230,8 @@ impl Writer {
                 Err(error) => return Err(error.into()),
             }
         }
-        conclude(&tx, &self.projections, &self.schema, &dead, self.position, batch.last).await?;
+        conclude(&tx, &self.projections, &self.schema, &dead, (self.position, batch.last), &batch.events)
+            .await?;
         tx.commit().await?;
         self.position = batch.last;
         Ok(dead.len())
@@ -233,8 +244,8 @@ async fn conclude(
     projections: &Projections,
     schema: &Schema,
     dead: &[Dead],
-    from: Position,
-    to: Position,
+    (from, to): (Position, Position),
+    events: &[Recorded],
 ) -> Result<(), Error> {
     if !dead.is_empty() {
         let positions: Vec<_> = dead.iter().map(|d| number(d.position)).collect();
@@ -251,9 +262,21 @@ async fn conclude(
         return Err(Error::Fenced);
     }
     if *schema == Schema::live() {
-        execute(tx, NOTIFY, &[&CHANNEL, &to.to_string()]).await?;
+        execute(tx, NOTIFY, &[&CHANNEL, &hint(from, to, events)]).await?;
     }
     Ok(())
+}
+
+/// Where the models were, where they are now, and which workspaces the events are of: so whoever keeps answers knows
+/// which still hold. Too many workspaces for a notification are left out.
+fn hint(from: Position, to: Position, events: &[Recorded]) -> String {
+    let workspaces: BTreeSet<_> = events.iter().map(|event| event.subject.workspace_id()).collect();
+    let mut hint = format!("{to} {from}");
+    if workspaces.len() <= HINTED {
+        let ids: Vec<String> = workspaces.iter().map(ToString::to_string).collect();
+        hint = format!("{hint} {}", ids.join(","));
+    }
+    hint
 }
 
 fn search_path(schema: &Schema, projections: &Projections) -> String {

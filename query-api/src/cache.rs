@@ -3,18 +3,25 @@
 //! An entry is served only for the very state of the workspace that it was made from, so it is
 //! never stale; what is out of date simply is not found again and makes room in time.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use chrono::NaiveDate;
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use weir_events::{Position, WorkspaceId};
 
-use crate::reader::{Checkpoint, Snapshot};
+use crate::{
+    position::Positions,
+    reader::{Checkpoint, Snapshot},
+};
 
 /// What was asked for: one view of one workspace on one day.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,6 +77,11 @@ impl Body {
         Self(json, true)
     }
 
+    /// Whether it tells the position when it goes out.
+    pub(crate) fn shows_position(&self) -> bool {
+        self.1
+    }
+
     /// Ready to go out.
     pub(crate) fn at(&self, position: Position) -> Bytes {
         if !self.1 {
@@ -107,10 +119,12 @@ impl Entry {
         }
     }
 
-    /// Whether nothing at all has happened since it was last verified.
-    pub(crate) fn is_current(&self, checkpoint: Checkpoint) -> bool {
-        self.generation == checkpoint.generation
-            && self.verified.load(Ordering::Relaxed) == checkpoint.position.0
+    /// Up to where it is known to be current without asking the database, if it is.
+    pub(crate) fn holds(&self, positions: &Positions, workspace: WorkspaceId) -> Option<Position> {
+        let position = Position(self.verified.load(Ordering::Relaxed));
+        let holds = positions.holds(workspace, Checkpoint { position, generation: self.generation })?;
+        self.verified.fetch_max(holds.0, Ordering::Relaxed);
+        Some(holds)
     }
 
     /// Whether it shows a moment of the past that ends at that position.
@@ -150,14 +164,72 @@ impl Answers {
         self.0.get(view).await
     }
 
+    /// How many bytes are kept.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.weighted_size()
+    }
+
     /// Keeps an answer.
     pub(crate) async fn put(&self, view: View, entry: Arc<Entry>) {
         self.0.insert(view, entry).await;
     }
 }
 
+/// Views that are being read at the moment.
+#[derive(Debug, Default)]
+pub(crate) struct Flights(Mutex<HashMap<View, watch::Receiver<()>>>);
+
+/// What to do about a view that is not there.
+pub(crate) enum Turn<'a> {
+    /// Read it. Whoever waits looks again when this is dropped, whatever came of it.
+    Read(Flight<'a>),
+    /// Somebody did, just now.
+    Waited,
+}
+
+/// A view that is being read.
+pub(crate) struct Flight<'a> {
+    flights: &'a Flights,
+    view: View,
+    _over: watch::Sender<()>,
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.flights.under_way().remove(&self.view);
+    }
+}
+
+impl Flights {
+    /// Takes the turn to read a view, or waits for whoever has it.
+    pub(crate) async fn turn(&self, view: &View) -> Turn<'_> {
+        let waited_for = {
+            let mut under_way = self.under_way();
+            match under_way.get(view) {
+                Some(flight) => Some(flight.clone()),
+                None => {
+                    let (over, waiting) = watch::channel(());
+                    under_way.insert(view.clone(), waiting);
+                    return Turn::Read(Flight { flights: self, view: view.clone(), _over: over });
+                }
+            }
+        };
+        if let Some(mut flight) = waited_for {
+            // Nothing is ever sent: it ends when the flight is over.
+            let _ = flight.changed().await;
+        }
+        Turn::Waited
+    }
+
+    fn under_way(&self) -> std::sync::MutexGuard<'_, HashMap<View, watch::Receiver<()>>> {
+        // Every change is a single insert or remove, so a panic leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
     use uuid::Uuid;
 
     use super::*;
@@ -200,13 +272,28 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_serves_only_the_state_it_was_made_from() {
+    fn an_entry_is_verified_only_by_the_state_it_was_made_from() {
         let entry = Entry::new(String::new(), Body::plain(Bytes::new()), snapshot(9, 5));
-        assert!(entry.is_current(snapshot(9, 5).checkpoint));
-        assert!(!entry.is_current(snapshot(10, 5).checkpoint), "not without a look");
-        assert!(entry.verify(snapshot(10, 5)));
-        assert!(entry.is_current(snapshot(10, 5).checkpoint));
+        assert!(entry.verify(snapshot(9, 5)) && entry.verify(snapshot(10, 5)));
+        assert!(entry.is_of(Position(10)));
         assert!(!entry.verify(snapshot(11, 11)));
-        assert!(!entry.is_current(snapshot(11, 11).checkpoint));
+        let mut other = snapshot(11, 5);
+        other.checkpoint.generation = 2;
+        assert!(!entry.verify(other));
+    }
+
+    #[tokio::test]
+    async fn of_those_who_want_the_same_one_reads_and_the_others_look_again() {
+        let flights = Flights::default();
+        let first = flights.turn(&view()).await;
+        assert!(matches!(first, Turn::Read(_)));
+        let elsewhere = View { query: String::new(), ..view() };
+        assert!(matches!(flights.turn(&elsewhere).await, Turn::Read(_)));
+        let wanted = view();
+        let mut second = Box::pin(flights.turn(&wanted));
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(first);
+        assert!(matches!(second.await, Turn::Waited));
+        assert!(matches!(flights.turn(&view()).await, Turn::Read(_)), "nothing is left behind");
     }
 }

@@ -171,6 +171,7 @@ async fn head(state: &State) -> Option<Position> {
 )]
 pub(crate) async fn metrics(_: NoParams, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     state.0.metrics.reached(state.0.sources.positions.newest());
+    state.0.metrics.kept(state.0.answers.bytes() + state.0.packed.bytes());
     let text = metrics::render(&state.0.registry).map_err(Problem::internal)?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -18,6 +18,8 @@
 //! two indexes of `http/mod.rs` and in `sql.rs`.
 
 mod cache;
+mod changes;
+mod coding;
 mod docs;
 mod fields;
 mod health;

@@ -38,8 +38,18 @@ pub(crate) enum Tie {
     Unique,
     /// The id decides among equal keys.
     Id,
-    /// The id decides among equal keys, and rows without a key come last.
+    /// The id decides among equal keys, and rows without a key come last. They are read apart, so that an index
+    /// `(workspace_id, key DESC NULLS LAST, id DESC)` gives both orders, also where it has only rows with a key.
     IdNullsLast,
+}
+
+/// Which rows of a list are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Those that have the key; all, where none lacks it.
+    Keyed,
+    /// Those that lack it.
+    Keyless,
 }
 
 /// A list's statement: a template in a `.sql` file with `{key}`, `{after}` and `{order}`, which
@@ -69,6 +79,8 @@ pub(crate) struct Request {
     page: Page,
     sort: weir_infra::http::Sort,
     after: Option<Place>,
+    /// Whether it always asks for the same: the first page without filters.
+    always_same: bool,
 }
 
 impl Kind {
@@ -119,37 +131,42 @@ impl Statement {
             let detail = "The cursor does not belong to this list with these filters in this order; begin without one.";
             return Err(Problem::new(Code::InvalidCursor, detail).field("cursor", "invalid", detail));
         }
-        Ok(Request { statement: self, key, page, sort, after })
+        Ok(Request { statement: self, key, page, sort, after, always_same: false })
     }
 
-    /// The first `limit` items in the default order.
+    /// The first `limit` items in the default order, to be read without filters.
     ///
     /// # Errors
     /// When the default is not among the keys.
     pub(crate) fn first(&'static self, limit: u32) -> Result<Request, Problem> {
-        self.request(Page { limit, cursor: None, fields: None, sort: None, list: String::new() })
+        let page = Page { limit, cursor: None, fields: None, sort: None, list: String::new() };
+        Ok(Request { always_same: true, ..self.request(page)? })
     }
 
-    fn sql(&self, key: &Key, descending: bool) -> String {
+    fn sql(&self, key: &Key, descending: bool, part: Part) -> String {
         let Key { expression, kind, tie, .. } = key;
         let (id, ty) = (self.id, kind.sql());
         let (cmp, dir) = if descending { ("<", "DESC") } else { (">", "ASC") };
-        let (after, order) = match tie {
-            Tie::Unique => (
+        let behind = format!("($3::uuid IS NULL OR ({expression}, {id}) {cmp} ($2::text::{ty}, $3::uuid))");
+        let (after, order) = match (tie, part) {
+            (Tie::Unique, _) => (
                 format!("($2::text IS NULL OR {expression} {cmp} $2::text::{ty}) AND $3::uuid IS NULL"),
                 format!("{expression} {dir}"),
             ),
-            Tie::Id => (
-                format!("($3::uuid IS NULL OR ({expression}, {id}) {cmp} ($2::text::{ty}, $3::uuid))"),
-                format!("{expression} {dir}, {id} {dir}"),
-            ),
-            Tie::IdNullsLast => (
+            (Tie::Id, _) => (behind, format!("{expression} {dir}, {id} {dir}")),
+            (Tie::IdNullsLast, Part::Keyed) => {
+                // There are no nulls in this part. Where they would be is said so that one index gives both orders.
+                let nulls = if descending { "LAST" } else { "FIRST" };
+                (
+                    format!("{expression} IS NOT NULL AND {behind}"),
+                    format!("{expression} {dir} NULLS {nulls}, {id} {dir}"),
+                )
+            }
+            (Tie::IdNullsLast, Part::Keyless) => (
                 format!(
-                    "($3::uuid IS NULL
-       OR CASE WHEN $2::text IS NULL THEN {expression} IS NULL AND {id} {cmp} $3::uuid
-               ELSE {expression} IS NULL OR ({expression}, {id}) {cmp} ($2::text::{ty}, $3::uuid) END)"
+                    "{expression} IS NULL AND $2::text IS NULL AND ($3::uuid IS NULL OR {id} {cmp} $3::uuid)"
                 ),
-                format!("{expression} {dir} NULLS LAST, {id} {dir}"),
+                format!("{id} {dir}"),
             ),
         };
         let text = match kind {
@@ -162,9 +179,19 @@ impl Statement {
         self.template.replace("{key}", &text).replace("{after}", &after).replace("{order}", &order)
     }
 
-    /// The SQL of every order, for the test that prepares them all.
-    pub(crate) fn variants(&self) -> Vec<String> {
-        self.keys.iter().flat_map(|key| [self.sql(key, false), self.sql(key, true)]).collect()
+    /// The SQL of every order, as `sort=` names it, for the tests that look at them all.
+    pub(crate) fn variants(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        for key in self.keys {
+            for (sign, descending) in [("", false), ("-", true)] {
+                let name = format!("{sign}{}", key.name);
+                if key.tie == Tie::IdNullsLast {
+                    all.push((format!("{name}, none"), self.sql(key, descending, Part::Keyless)));
+                }
+                all.push((name, self.sql(key, descending, Part::Keyed)));
+            }
+        }
+        all
     }
 }
 
@@ -179,14 +206,21 @@ impl Request {
         filters: &[Param<'_>],
         item: impl Fn(&Row) -> Decoded<T>,
     ) -> Result<List<T>, Problem> {
-        let sql = self.statement.sql(self.key, self.sort.descending);
-        let (key, id) = self.after.clone().unwrap_or_default();
         let limit = usize::try_from(self.page.limit).unwrap_or(usize::MAX);
         // One more than asked for tells whether there is another page.
-        let fetched = i64::from(self.page.limit) + 1;
-        let mut params: Vec<Param<'_>> = vec![&key, &id, &fetched];
-        params.extend_from_slice(filters);
-        let rows = db.rows(&sql, &params).await?;
+        let wanted = i64::from(self.page.limit) + 1;
+        let nullable = self.key.tie == Tie::IdNullsLast;
+        let mut rows = Vec::new();
+        let mut place = self.after.clone().unwrap_or_default();
+        // Behind a row without a key there is none with one.
+        if !(nullable && matches!(place, (None, Some(_)))) {
+            rows = self.part(db, Part::Keyed, &place, wanted, filters).await?;
+            place = Place::default();
+        }
+        let missing = wanted - i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        if nullable && missing > 0 {
+            rows.extend(self.part(db, Part::Keyless, &place, missing, filters).await?);
+        }
         let kept = &rows[..rows.len().min(limit)];
         let next_cursor = match kept.last() {
             Some(last) if rows.len() > kept.len() => self.page.cursor_after(&self.sort, &self.place(last)?),
@@ -194,6 +228,24 @@ impl Request {
         };
         let items = kept.iter().map(item).collect::<Decoded<_>>().map_err(reader::unreadable)?;
         Ok(List { items, next_cursor })
+    }
+
+    async fn part(
+        &self,
+        db: &Reader<'_>,
+        part: Part,
+        (key, id): &Place,
+        limit: i64,
+        filters: &[Param<'_>],
+    ) -> Result<Vec<Row>, Problem> {
+        let sql = self.statement.sql(self.key, self.sort.descending, part);
+        let mut params: Vec<Param<'_>> = vec![key, id, &limit];
+        params.extend_from_slice(filters);
+        match self.always_same {
+            true => db.rows(&sql, &params).await,
+            // Which index serves depends on which filters there are, and on whether there is a cursor.
+            false => db.rows_planned_for(&sql, &params).await,
+        }
     }
 
     fn place(&self, row: &Row) -> Result<Place, Problem> {
@@ -259,7 +311,9 @@ mod tests {
         for text in ["sort=id", "sort=--used", "sort=used%20desc"] {
             assert!(request(text).is_err(), "{text}");
         }
-        let ascending = LIST.sql(&LIST.keys[1], false);
-        assert!(ascending.contains("ORDER BY t.used ASC NULLS LAST, t.id ASC"), "{ascending}");
+        let ascending = LIST.sql(&LIST.keys[1], false, Part::Keyed);
+        assert!(ascending.contains("ORDER BY t.used ASC NULLS FIRST, t.id ASC"), "{ascending}");
+        let rest = LIST.sql(&LIST.keys[1], false, Part::Keyless);
+        assert!(rest.contains("t.used IS NULL") && rest.contains("ORDER BY t.id ASC"), "{rest}");
     }
 }

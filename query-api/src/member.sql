@@ -1,3 +1,7 @@
 -- A membership, null without one, and how far the models are.
-SELECT (SELECT m.role FROM members m WHERE m.workspace_id = $1 AND m.user_id = $2) AS role,
-       (SELECT coalesce(min(c.position), 0) FROM checkpoint c) AS position
+SELECT (SELECT m.role FROM members m WHERE m.workspace_id = $1 AND m.user_id = $2) AS role, c.position, c.generation
+FROM (SELECT coalesce(min(position), 0) AS position,
+             ((coalesce(sum(hashtextextended(name || coalesce(tables::text, ''), version)), 0)
+               + (SELECT coalesce(sum(hashtextextended(n.oid::text, 0)), 0)
+                  FROM pg_namespace n WHERE n.nspname = ANY (current_schemas(false)))) % 9007199254740993)::bigint AS generation
+      FROM checkpoint) c

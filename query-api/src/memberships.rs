@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use moka::future::Cache;
 use tokio::time::timeout;
-use weir_events::{Position, UserId, WorkspaceId, member::Role};
+use weir_events::{UserId, WorkspaceId, member::Role};
 use weir_infra::{auth::Memberships, http::Problem};
 
 use crate::{
     position::Positions,
-    reader::{Checkpoint, position, setup},
+    reader::{self, Checkpoint, setup},
 };
 
 /// How many memberships are remembered.
@@ -19,8 +19,8 @@ const REMEMBERED: u64 = 10_000;
 /// How long PostgreSQL may take over one.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Memberships as the read models have them. What was found is believed until the models move on,
-/// so that a removal counts as soon as it can be read.
+/// Memberships as the read models have them. What was found is believed until something happens in the workspace, so
+/// that a removal counts as soon as it can be read.
 pub struct ReadMemberships {
     pool: Pool,
     positions: Positions,
@@ -38,7 +38,7 @@ impl ReadMemberships {
         &self,
         user: UserId,
         workspace: WorkspaceId,
-    ) -> Result<(Position, Option<Role>), Problem> {
+    ) -> Result<(Checkpoint, Option<Role>), Problem> {
         let mut client = self.pool.get().await?;
         let tx = client.build_transaction().read_only(true).start().await?;
         let row = async {
@@ -48,7 +48,7 @@ impl ReadMemberships {
         let ((), row) = futures::try_join!(tx.batch_execute(&self.setup), row)?;
         let role: Option<String> = row.try_get("role")?;
         let role = role.map(|r| r.parse()).transpose().map_err(Problem::internal)?;
-        Ok((position(row.try_get("position")?), role))
+        Ok((reader::checkpoint(&row)?, role))
     }
 }
 
@@ -58,22 +58,15 @@ pub(crate) const MEMBER: &str = include_str!("member.sql");
 #[async_trait]
 impl Memberships for ReadMemberships {
     async fn role(&self, user: UserId, workspace: WorkspaceId) -> Result<Option<Role>, Problem> {
-        let current = self.positions.current();
-        if let Some(current) = current
-            && let Some((at, role)) = self.known.get(&(user, workspace)).await
-            && at == current
+        if let Some((read_at, role)) = self.known.get(&(user, workspace)).await
+            && self.positions.holds(workspace, read_at).is_some()
         {
             return Ok(role);
         }
         let found = timeout(ANSWER, self.look_up(user, workspace)).await;
         let late = |_| Problem::database_unavailable("a membership was not read in time");
-        let (found_at, role) = found.map_err(late)??;
-        // Kept only for the position that was known before: a newer one may have changed it since.
-        if let Some(current) = current
-            && current.position == found_at
-        {
-            self.known.insert((user, workspace), (current, role)).await;
-        }
+        let (read_at, role) = found.map_err(late)??;
+        self.known.insert((user, workspace), (read_at, role)).await;
         Ok(role)
     }
 }

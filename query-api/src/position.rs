@@ -1,8 +1,12 @@
 //! How far the read models are, watched over one PostgreSQL connection: the projector notifies
 //! after each commit, and a look at the checkpoint once per heartbeat makes sure that nothing was
-//! missed. So any number of requests can wait for a position without asking the database.
+//! missed. So any number of requests can wait for a position without asking the database, and what
+//! was read of a workspace is known to hold for as long as nothing happened there.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
 use tokio::{
@@ -12,9 +16,12 @@ use tokio::{
 };
 use tokio_postgres::{AsyncMessage, Config, NoTls};
 use tokio_util::sync::CancellationToken;
-use weir_events::Position;
+use weir_events::{Position, WorkspaceId};
 
-use crate::reader::{self, CHECKPOINT, Checkpoint};
+use crate::{
+    changes::{Changes, Hint},
+    reader::{self, CHECKPOINT, Checkpoint},
+};
 
 /// How often the checkpoint is looked at without a notification.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -29,6 +36,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Positions {
     seen: watch::Receiver<Seen>,
+    changes: Arc<RwLock<Changes>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -50,13 +58,15 @@ impl Positions {
         let (sender, seen) =
             watch::channel(Seen { checkpoint: Checkpoint::default(), at: None, since: Instant::now() });
         let setup = format!("SET search_path TO {}; LISTEN weir_position", quoted(schemas));
+        let changes = Arc::<RwLock<Changes>>::default();
+        let heard = changes.clone();
         let task = tokio::spawn(async move {
             let mut pause = Duration::from_millis(50);
             while !shutdown.is_cancelled() {
                 let began = Instant::now();
                 tokio::select! {
                     () = shutdown.cancelled() => break,
-                    result = watch_once(&database, &setup, &sender) => {
+                    result = watch_once(&database, &setup, &sender, &heard) => {
                         let Err(error) = result;
                         sender.send_modify(|seen| seen.at = None);
                         tracing::warn!(error = format!("{error:#}"), "lost sight of the read models' position");
@@ -70,13 +80,29 @@ impl Positions {
                 }
             }
         });
-        (Self { seen }, task)
+        (Self { seen, changes }, task)
     }
 
     /// The checkpoint, unless it could be out of date.
-    pub(crate) fn current(&self) -> Option<Checkpoint> {
+    fn current(&self) -> Option<Checkpoint> {
         let seen = *self.seen.borrow();
         seen.at.filter(|at| at.elapsed() < FRESH).map(|_| seen.checkpoint)
+    }
+
+    /// Up to where it is known that what was read of a workspace at a checkpoint still holds; `None` where it does not,
+    /// or where only the database can tell.
+    pub(crate) fn holds(&self, workspace: WorkspaceId, read_at: Checkpoint) -> Option<Position> {
+        let current = self.current()?;
+        if read_at.generation != current.generation {
+            return None;
+        }
+        let changes = self.changes.read().unwrap_or_else(PoisonError::into_inner);
+        // At the very position that was seen last nothing can have happened, unless a hint was faster.
+        let newest = read_at.position >= current.position.max(changes.until());
+        // One that was seen may still have its hint on the way.
+        let told = changes.until() >= current.position;
+        (newest || (told && changes.none_after(read_at.position, workspace)))
+            .then_some(read_at.position.max(current.position))
     }
 
     /// The newest position that was ever seen.
@@ -108,6 +134,7 @@ async fn watch_once(
     database: &Config,
     setup: &str,
     sender: &watch::Sender<Seen>,
+    changes: &RwLock<Changes>,
 ) -> anyhow::Result<std::convert::Infallible> {
     let (client, mut connection) = timeout(ANSWER, database.connect(NoTls)).await??;
     // One waiting notification is enough: what counts is the checkpoint as it is afterwards.
@@ -115,7 +142,10 @@ async fn watch_once(
     let driver = async move {
         let mut messages = stream::poll_fn(move |cx| connection.poll_message(cx));
         while let Some(message) = messages.next().await {
-            if let AsyncMessage::Notification(_) = message? {
+            if let AsyncMessage::Notification(notification) = message? {
+                if let Some(hint) = Hint::parse(notification.payload()) {
+                    changes.write().unwrap_or_else(PoisonError::into_inner).heard(&hint);
+                }
                 let _ = notify.try_send(());
             }
         }
@@ -124,15 +154,24 @@ async fn watch_once(
     let follower = async {
         timeout(ANSWER, client.batch_execute(setup)).await??;
         let statement = timeout(ANSWER, client.prepare(CHECKPOINT)).await??;
+        // Until the first look nothing is known; hints are listened to already.
+        let mut quiet = true;
         loop {
             let row = timeout(ANSWER, client.query_one(&statement, &[])).await??;
             let (checkpoint, now) = (reader::checkpoint(&row)?, Instant::now());
+            if quiet {
+                // Moved without a word: whoever moved it does not tell what changed.
+                let mut changes = changes.write().unwrap_or_else(PoisonError::into_inner);
+                if changes.until() < checkpoint.position {
+                    changes.restart(checkpoint.position);
+                }
+            }
             sender.send_modify(|seen| {
                 let moved = seen.checkpoint.position != checkpoint.position;
                 let since = if moved { now } else { seen.since };
                 *seen = Seen { checkpoint, at: Some(now), since };
             });
-            let _ = timeout(HEARTBEAT, notified.recv()).await;
+            quiet = timeout(HEARTBEAT, notified.recv()).await.is_err();
         }
     };
     tokio::select! {

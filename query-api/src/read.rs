@@ -1,7 +1,10 @@
 //! The way of every read: who asks, how new it must be, what is asked for; then an answer from
 //! what is kept ready, or from one transaction.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse,
@@ -21,7 +24,8 @@ use weir_infra::{
 };
 
 use crate::{
-    cache::{Body, Entry, View},
+    cache::{Body, Entry, Turn, View},
+    coding::Coding,
     fields, list,
     params::{MIN_POSITION, Params},
     reader::Reader,
@@ -30,6 +34,8 @@ use crate::{
 
 /// Which cache tier answered.
 const CACHE: HeaderName = HeaderName::from_static("weir-cache");
+/// How often a read waits for others that want the same before it goes by itself.
+const WAITS: usize = 2;
 /// Caches on the way must tell these apart.
 const VARY: HeaderValue = HeaderValue::from_static("authorization, weir-workspace, accept, accept-encoding");
 
@@ -43,6 +49,10 @@ pub(crate) struct Read {
     page: Page,
     minimum: Position,
     if_none_match: Option<String>,
+    /// Whether the caller wants no kept answer.
+    anew: bool,
+    /// How the caller would like it packed.
+    coding: Option<Coding>,
     began: Instant,
     /// The past, if that is asked for.
     past: Option<Moment>,
@@ -63,6 +73,16 @@ pub(crate) struct Then {
 enum Selection {
     Whole(Fields),
     Items(Fields),
+}
+
+/// What came of a look into the database.
+enum Found {
+    /// The caller has the answer of this tag already.
+    Known(String, Position),
+    /// What was kept is still right.
+    Verified(Arc<Entry>, Position),
+    /// It was read.
+    Read(Arc<Entry>, Position),
 }
 
 /// Everything of an answer, or what was asked for.
@@ -118,6 +138,8 @@ impl Read {
             page,
             minimum,
             if_none_match: if_none_match(&req),
+            anew: no_cache(&req),
+            coding: Coding::wanted(&req),
             began,
             past,
             state,
@@ -195,39 +217,83 @@ impl Read {
         work: impl AsyncFnOnce(&Reader<'_>) -> Result<T, Problem>,
     ) -> Result<HttpResponse, Problem> {
         let state = self.state.0.clone();
-        let kept = state.answers.get(&self.view).await;
-        if let (Some(entry), Some(past)) = (&kept, &self.past)
-            && entry.is_of(past.position)
-        {
-            return Ok(self.respond(entry, past.position, "hit"));
+        if self.anew {
+            let found = self.read(wanted, work, None).await?;
+            return self.finish_with(found, "bypass").await;
         }
-        if self.past.is_none()
-            && let (Some(entry), Some(checkpoint)) = (&kept, state.sources.positions.current())
-            && checkpoint.position >= self.minimum
-            && entry.is_current(checkpoint)
-        {
-            return Ok(self.respond(entry, checkpoint.position, "hit"));
+        let (mut kept, mut outcome, mut flight) = (state.answers.get(&self.view).await, "hit", None);
+        for _ in 0..WAITS {
+            if let Some(entry) = &kept
+                && let Some(position) = self.still_holds(entry)
+            {
+                return self.respond(entry, position, outcome).await;
+            }
+            match state.flights.turn(&self.view).await {
+                Turn::Read(mine) => {
+                    flight = Some(mine);
+                    break;
+                }
+                Turn::Waited => (kept, outcome) = (state.answers.get(&self.view).await, "shared"),
+            }
         }
+        // Read just before it was this one's turn?
+        let newer = state.answers.get(&self.view).await;
+        if let Some(entry) = &newer
+            && let Some(position) = self.still_holds(entry)
+        {
+            drop(flight);
+            return self.respond(entry, position, "shared").await;
+        }
+        let found = self.read(wanted, work, newer).await?;
+        drop(flight);
+        self.finish_with(found, "miss").await
+    }
 
+    async fn finish_with(&self, found: Found, outcome: &'static str) -> Result<HttpResponse, Problem> {
+        match found {
+            Found::Known(etag, position) => Ok(self.not_modified(&etag, position)),
+            Found::Verified(entry, position) => self.respond(&entry, position, "hit").await,
+            Found::Read(entry, position) => self.respond(&entry, position, outcome).await,
+        }
+    }
+
+    /// Up to where a kept answer is known to be what is wanted, if it is.
+    fn still_holds(&self, entry: &Entry) -> Option<Position> {
+        match &self.past {
+            Some(past) => entry.is_of(past.position).then_some(past.position),
+            None => entry
+                .holds(&self.state.0.sources.positions, self.view.workspace)
+                .filter(|position| *position >= self.minimum),
+        }
+    }
+
+    /// Reads an answer and keeps it, unless the database says that `kept` is what it would be.
+    async fn read<T: Serialize>(
+        &self,
+        wanted: Wanted,
+        work: impl AsyncFnOnce(&Reader<'_>) -> Result<T, Problem>,
+        kept: Option<Arc<Entry>>,
+    ) -> Result<Found, Problem> {
+        let state = &self.state.0;
         let mut client = state.sources.pool.get().await?;
         let db = self.open(&mut client).await?;
         let snapshot = db.snapshot();
         let position = snapshot.checkpoint.position;
         if self.past.is_none()
-            && let Some(entry) = &kept
+            && let Some(entry) = kept
             && entry.verify(snapshot)
         {
-            return Ok(self.respond(entry, position, "hit"));
+            return Ok(Found::Verified(entry, position));
         }
         let etag = self.view.etag(snapshot);
         if self.knows(&etag) {
-            return Ok(self.not_modified(&etag, position));
+            return Ok(Found::Known(etag, position));
         }
         let answer = work(&db).await?;
         let body = serialize(&answer, wanted)?;
-        let entry = std::sync::Arc::new(Entry::new(etag, body, snapshot));
+        let entry = Arc::new(Entry::new(etag, body, snapshot));
         state.answers.put(self.view.clone(), entry.clone()).await;
-        Ok(self.respond(&entry, position, "miss"))
+        Ok(Found::Read(entry, position))
     }
 
     /// Reads without keeping the answer: for what is large, or leaves in another form than JSON.
@@ -281,18 +347,40 @@ impl Read {
         response
     }
 
-    fn respond(&self, entry: &Entry, position: Position, outcome: &'static str) -> HttpResponse {
+    async fn respond(
+        &self,
+        entry: &Entry,
+        position: Position,
+        outcome: &'static str,
+    ) -> Result<HttpResponse, Problem> {
         if self.knows(&entry.etag) {
-            return self.not_modified(&entry.etag, position);
+            return Ok(self.not_modified(&entry.etag, position));
         }
-        self.state.0.metrics.answered(&self.route, outcome, self.began.elapsed());
-        let cache = if outcome == "hit" { "hit; tier=1" } else { "miss" };
-        let mut response = HttpResponse::Ok()
-            .content_type("application/json")
-            .insert_header((CACHE, cache))
-            .body(entry.body.at(position));
+        let state = &self.state.0;
+        let plain = entry.body.at(position);
+        let packed = match self.coding {
+            Some(coding) => {
+                let shown = if entry.body.shows_position() { position } else { Position::START };
+                state.packed.get(&entry.etag, shown, coding, &plain).await?.map(|bytes| (coding, bytes))
+            }
+            None => None,
+        };
+        state.metrics.answered(&self.route, outcome, self.began.elapsed());
+        let cache = match outcome {
+            "hit" | "shared" => "hit; tier=1",
+            other => other,
+        };
+        let mut builder = HttpResponse::Ok();
+        builder.content_type("application/json").insert_header((CACHE, cache));
+        let mut response = match packed {
+            // Named, it is left as it is by what packs other answers.
+            Some((coding, bytes)) => {
+                builder.insert_header((header::CONTENT_ENCODING, coding.as_str())).body(bytes)
+            }
+            None => builder.body(plain),
+        };
         tag(&mut response, &entry.etag, position);
-        response
+        Ok(response)
     }
 }
 
@@ -343,6 +431,12 @@ fn as_of(params: &mut Params, now: DateTime<Utc>) -> Result<Option<AsOf>, Proble
     }
     only.finish()?;
     Ok(time.map(AsOf::Time))
+}
+
+/// Whether `Cache-Control: no-cache` is asked for.
+fn no_cache(req: &HttpRequest) -> bool {
+    let wishes = req.headers().get_all(header::CACHE_CONTROL).filter_map(|value| value.to_str().ok());
+    wishes.flat_map(|value| value.split(',')).any(|wish| wish.trim().eq_ignore_ascii_case("no-cache"))
 }
 
 fn if_none_match(req: &HttpRequest) -> Option<String> {

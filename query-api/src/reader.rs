@@ -48,6 +48,8 @@ pub(crate) fn setup(schemas: &[String]) -> String {
     format!("SET LOCAL search_path TO {}; LOCK TABLE checkpoint IN ACCESS SHARE MODE", quoted(schemas))
 }
 
+/// Holds to the end of the transaction.
+const PLAN_EACH: &str = "SET LOCAL plan_cache_mode TO force_custom_plan";
 /// The snapshot's statement.
 pub(crate) const SNAPSHOT: &str = include_str!("snapshot.sql");
 /// The checkpoint's statement, the only one without a workspace.
@@ -120,6 +122,22 @@ impl<'c> Reader<'c> {
         all.push(&self.workspace.0);
         all.extend_from_slice(params);
         self.tx.query(&statement, &all).await.map_err(failed)
+    }
+
+    /// The same by a plan that is made for these very parameters. PostgreSQL would otherwise keep, after a few times,
+    /// one plan for whatever the parameters may be.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub(crate) async fn rows_planned_for(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, Problem> {
+        let set = async { self.tx.batch_execute(PLAN_EACH).await.map_err(failed) };
+        // Sent together, carried out in this order.
+        let ((), rows) = futures::try_join!(set, self.rows(sql, params))?;
+        Ok(rows)
     }
 
     /// The rows, each turned into what it means.

@@ -6,5 +6,7 @@ SELECT c.position, c.generation,
            0
        ) AS workspace
 FROM (SELECT coalesce(min(position), 0) AS position,
-             (coalesce(sum(hashtextextended(name || coalesce(tables::text, ''), version)), 0) % 9007199254740993)::bigint AS generation
+             ((coalesce(sum(hashtextextended(name || coalesce(tables::text, ''), version)), 0)
+               + (SELECT coalesce(sum(hashtextextended(n.oid::text, 0)), 0)
+                  FROM pg_namespace n WHERE n.nspname = ANY (current_schemas(false)))) % 9007199254740993)::bigint AS generation
       FROM checkpoint) c

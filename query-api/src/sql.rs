@@ -1,16 +1,18 @@
-//! The index of statements, for the test that prepares each against a real database.
+//! The index of statements, for the tests that prepare each against a real database and look at its plan.
 
 use crate::{
-    http::{activity, dashboard, datasets, insights, queries, runs, usage, visualizations},
+    http::{activity, contexts, dashboard, datasets, insights, queries, runs, usage, visualizations},
     list::Statement,
     memberships, reader,
 };
 
-/// Every statement by name, with all orders of the lists.
+/// Every statement about a workspace by the name of its file, with all orders of the lists: `runs/list sort=-position`.
 pub fn statements() -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = [
         ("snapshot", reader::SNAPSHOT),
         ("datasets/get", datasets::get::GET),
+        ("contexts/get", contexts::get::GET),
+        ("contexts/version", contexts::export::VERSION),
         ("queries/get", queries::get::GET),
         ("runs/get", runs::get::GET),
         ("visualizations/get", visualizations::get::GET),
@@ -24,16 +26,18 @@ pub fn statements() -> Vec<(String, String)> {
     ]
     .map(|(name, sql)| (name.to_owned(), sql.to_owned()))
     .into();
-    let lists: [(&str, &Statement); 6] = [
+    let lists: [(&str, &Statement); 8] = [
         ("datasets/list", &datasets::list::LIST),
         ("datasets/versions", &datasets::versions::LIST),
+        ("contexts/list", &contexts::list::LIST),
+        ("contexts/versions", &contexts::versions::LIST),
         ("queries/list", &queries::list::LIST),
         ("runs/list", &runs::list::LIST),
         ("visualizations/list", &visualizations::list::LIST),
         ("activity/list", &activity::LIST),
     ];
     for (name, list) in lists {
-        all.extend(list.variants().into_iter().enumerate().map(|(n, sql)| (format!("{name} {n}"), sql)));
+        all.extend(list.variants().into_iter().map(|(sort, sql)| (format!("{name} sort={sort}"), sql)));
     }
     all.push(("member".to_owned(), memberships::MEMBER.to_owned()));
     all

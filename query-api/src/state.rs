@@ -11,7 +11,8 @@ use weir_events::{AsOf, EventLog, Position, WorkspaceId};
 use weir_infra::http::Problem;
 
 use crate::{
-    cache::Answers,
+    cache::{Answers, Flights},
+    coding::Packed,
     fields,
     http::dashboard,
     metrics::Metrics,
@@ -102,6 +103,8 @@ pub(crate) struct Inner {
     pub(crate) sources: Sources,
     pub(crate) options: Options,
     pub(crate) answers: Answers,
+    pub(crate) packed: Packed,
+    pub(crate) flights: Flights,
     pub(crate) metrics: Metrics,
     pub(crate) registry: prometheus::Registry,
     /// What every transaction begins with.
@@ -126,7 +129,10 @@ impl State {
     ) -> Result<Self, prometheus::Error> {
         let setup = setup(&options, &options.schemas);
         Ok(Self(Arc::new(Inner {
-            answers: Answers::new(options.cache_bytes),
+            // Packed, JSON is several times smaller.
+            answers: Answers::new(options.cache_bytes / 4 * 3),
+            packed: Packed::new(options.cache_bytes / 4),
+            flights: Flights::default(),
             metrics: Metrics::register(&registry)?,
             sources,
             options,

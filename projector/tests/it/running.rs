@@ -90,7 +90,9 @@ async fn an_event_can_be_read_within_milliseconds_and_every_process_is_told() {
         let begun = Instant::now();
         position.wait_for(|p| *p >= at).await.unwrap();
         times.push(begun.elapsed());
-        assert_eq!(heard.recv().await.unwrap(), at.to_string());
+        // Where it is now, where it was before, and whose event that was.
+        let hint = format!("{at} {} {}", at.0 - 1, workspace(run % 3));
+        assert_eq!(heard.recv().await.unwrap(), hint);
     }
     times.sort();
     println!("an event is there after {:?} (median), {:?} (slowest of 50)", times[25], times[49]);

@@ -3,8 +3,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
 
 mod fresh;
+mod kept;
 mod lists;
 mod operations;
+mod plans;
 mod results;
 mod scale;
 mod shapes;

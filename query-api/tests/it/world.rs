@@ -39,6 +39,7 @@ pub(crate) struct Person {
     /// What the ids of their things begin with.
     pub(crate) digit: char,
     token: String,
+    session: Option<SessionId>,
 }
 
 impl Person {
@@ -55,6 +56,8 @@ pub(crate) struct World {
     pub(crate) ada: Person,
     pub(crate) bob: Person,
     authenticator: Authenticator,
+    sources: Sources,
+    options: Options,
     stop: CancellationToken,
 }
 
@@ -173,6 +176,7 @@ impl World {
                 workspace: WorkspaceId(Uuid::from_u128(n * SIZE + 0xf2)),
                 digit,
                 token: String::new(),
+                session: None,
             }
         });
         for person in [&ada, &bob] {
@@ -200,7 +204,7 @@ impl World {
             let session = SessionId(Uuid::now_v7());
             let (token, _) =
                 authenticator.tokens().issue(person.user, person.workspace, session, Utc::now()).unwrap();
-            Person { token, ..person }
+            Person { token, session: Some(session), ..person }
         };
         let (ada, bob) = (signed(ada), signed(bob));
         let blobs = Arc::new(InMemory::new());
@@ -213,13 +217,30 @@ impl World {
             past: Arc::new(Yesterday),
             clock,
         };
-        let state = State::new(sources, options, metrics::registry()).unwrap();
-        Self { database, blobs, state, ada, bob, authenticator, stop }
+        let state = State::new(sources.clone(), options.clone(), metrics::registry()).unwrap();
+        Self { database, blobs, state, ada, bob, authenticator, sources, options, stop }
     }
 
     /// The application as the binary puts it together.
     pub(crate) async fn app(&self) -> Application {
-        let (state, authenticator) = (self.state.clone(), web::Data::new(self.authenticator.clone()));
+        self.serving(self.state.clone()).await
+    }
+
+    /// The application of another process over the same database, with a memory and an eye of its own.
+    pub(crate) async fn second(&self) -> Application {
+        let config = self.database.url().parse().unwrap();
+        let (positions, _) = Positions::start(config, &self.options.schemas, self.stop.clone());
+        let sources = Sources { positions, ..self.sources.clone() };
+        self.serving(State::new(sources, self.options.clone(), metrics::registry()).unwrap()).await
+    }
+
+    /// Ends a person's session in this process.
+    pub(crate) fn log_out(&self, person: &Person) {
+        self.authenticator.revocations().revoke_session(person.session.unwrap(), Utc::now());
+    }
+
+    async fn serving(&self, state: State) -> Application {
+        let authenticator = web::Data::new(self.authenticator.clone());
         let operators = web::Data::new(Operators::new(self.database.pool().clone(), None));
         let docs = Docs::new(&weir_query_api::openapi()).unwrap();
         let service = init_service(
@@ -248,10 +269,16 @@ impl World {
 
     /// Does what the projector does: changes rows and moves the checkpoint, in one transaction.
     pub(crate) async fn project(&self, position: u64, rows: &str) {
+        self.project_with(position, rows, Some(&position.to_string())).await;
+    }
+
+    /// The same, telling of it in these words or not at all.
+    pub(crate) async fn project_with(&self, position: u64, rows: &str, hint: Option<&str>) {
         let client = self.database.pool().get().await.unwrap();
+        let notify =
+            hint.map_or(String::new(), |hint| format!("SELECT pg_notify('weir_position', '{hint}');"));
         let sql = format!(
-            "BEGIN; SET LOCAL search_path TO read; {rows}; UPDATE checkpoint SET position = {position}; \
-             SELECT pg_notify('weir_position', '{position}'); COMMIT"
+            "BEGIN; SET LOCAL search_path TO read; {rows}; UPDATE checkpoint SET position = {position}; {notify} COMMIT"
         );
         client.batch_execute(&sql).await.unwrap();
     }

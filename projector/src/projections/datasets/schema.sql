@@ -47,6 +47,11 @@ CREATE TABLE datasets (
 CREATE INDEX datasets_created ON datasets (workspace_id, created_at DESC, id DESC);
 CREATE INDEX datasets_updated ON datasets (workspace_id, updated_at DESC, id DESC);
 CREATE INDEX datasets_name ON datasets (workspace_id, name, id);
+CREATE INDEX datasets_bytes ON datasets (workspace_id, upload_bytes DESC, id DESC);
+CREATE INDEX datasets_rows ON datasets (workspace_id, rows DESC NULLS LAST, id DESC) WHERE rows IS NOT NULL;
+CREATE INDEX datasets_used ON datasets (workspace_id, last_used_at DESC NULLS LAST, id DESC) WHERE last_used_at IS NOT NULL;
+CREATE INDEX datasets_rejected ON datasets (workspace_id, updated_at DESC, id DESC)
+    WHERE reason IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX datasets_status ON datasets (workspace_id, status, created_at DESC, id DESC);
 
 -- How many runs read a dataset on a day (UTC).

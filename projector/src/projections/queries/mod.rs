@@ -108,7 +108,7 @@ impl Row {
 
 impl Projection for Queries {
     const NAME: &'static str = "queries";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 

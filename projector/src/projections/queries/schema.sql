@@ -23,9 +23,13 @@ CREATE TABLE queries (
     first_position bigint NOT NULL,
     PRIMARY KEY (workspace_id, id)
 ) WITH (fillfactor = 70);
+-- One for each order that lists have; what may be missing is read apart where it is.
 CREATE INDEX queries_recent ON queries (workspace_id, last_run_at DESC NULLS LAST, id DESC);
+CREATE INDEX queries_first ON queries (workspace_id, first_run_at DESC NULLS LAST, id DESC);
+CREATE INDEX queries_saved ON queries (workspace_id, saved_at DESC NULLS LAST, id DESC) WHERE saved_at IS NOT NULL;
 CREATE INDEX queries_runs ON queries (workspace_id, runs DESC, id DESC);
-CREATE INDEX queries_name ON queries (workspace_id, name, id) WHERE name IS NOT NULL;
+CREATE INDEX queries_failures ON queries (workspace_id, failures DESC, id DESC);
+CREATE INDEX queries_name ON queries (workspace_id, name DESC NULLS LAST, id DESC) WHERE name IS NOT NULL;
 
 -- How long the answered runs of a pattern took: counts per bucket of weir_infra::latency.
 CREATE TABLE query_latency (

@@ -14,5 +14,5 @@ UNION ALL
 (SELECT 'unused' AS why, d.id, d.name, d.rows, d.upload_bytes, d.created_at, d.last_used_at, d.reason, d.file_name
  FROM datasets d
  WHERE d.workspace_id = $1 AND d.status = 'ready' AND d.last_used_at < $2::timestamptz
- ORDER BY d.last_used_at, d.id
+ ORDER BY d.last_used_at NULLS FIRST, d.id
  LIMIT $3::bigint)
