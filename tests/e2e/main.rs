@@ -17,3 +17,4 @@ mod past;
 mod routes;
 mod subscribing;
 mod tour;
+mod undoing;
