@@ -13,7 +13,7 @@
 //! statement.
 //!
 //! What the event log holds is read only for those who ask for events: subscribers (`tail.rs`) and histories
-//! (`changes/`).
+//! (`diff/`).
 //!
 //! Deliberately absent: anything that writes, other crates' tables.
 //!
@@ -21,7 +21,7 @@
 //! two indexes of `http/mod.rs` and in `sql.rs`.
 
 mod cache;
-mod changes;
+mod diff;
 mod docs;
 mod fields;
 mod health;

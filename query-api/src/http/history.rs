@@ -10,7 +10,7 @@ use super::{
     events::unavailable,
 };
 use crate::{
-    changes::{self, Change},
+    diff::{self, Change},
     list::Request,
     read::Read,
     reader::Reader,
@@ -48,7 +48,7 @@ pub(crate) async fn read(
     let List { items, next_cursor } = filter.read(list, db).await?;
     let positions: Vec<_> =
         items.iter().filter_map(|item| u64::try_from(item.position).ok()).map(Position).collect();
-    let mut changes = changes::at(log, subject, &positions).await.map_err(unavailable)?;
+    let mut changes = diff::at(log, subject, &positions).await.map_err(unavailable)?;
     let items = items.into_iter().map(|activity| {
         let position = Position(u64::try_from(activity.position).unwrap_or_default());
         HistoryItem { changes: changes.remove(&position).unwrap_or_default(), activity }
