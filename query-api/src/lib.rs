@@ -12,7 +12,10 @@
 //! A handler gets its rows only through a `Reader`, which puts the caller's workspace into every
 //! statement.
 //!
-//! Deliberately absent: anything that writes, the event log's content, other crates' tables.
+//! What the event log holds is read only for those who ask for events: subscribers (`tail.rs`) and histories
+//! (`diff/`).
+//!
+//! Deliberately absent: anything that writes, other crates' tables.
 //!
 //! To add a read: a file under `http/<resource>/` with its `.sql` beside it, one line each in the
 //! two indexes of `http/mod.rs` and in `sql.rs`.
@@ -20,6 +23,7 @@
 mod cache;
 mod changes;
 mod coding;
+mod diff;
 mod docs;
 mod fields;
 mod health;

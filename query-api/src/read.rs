@@ -17,7 +17,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use weir_events::{AsOf, Position};
+use weir_events::{AsOf, Position, WorkspaceId};
 use weir_infra::{
     auth::{Authenticator, Caller, Viewer},
     http::{Code, Fields, MinPosition, Page, Problem, position_header},
@@ -154,6 +154,11 @@ impl Read {
     /// The moment that is shown; `None` for the present.
     pub(crate) fn as_of(&self) -> Option<DateTime<Utc>> {
         self.past.as_ref().and_then(|past| past.time)
+    }
+
+    /// The caller's workspace.
+    pub(crate) fn workspace(&self) -> WorkspaceId {
+        self.view.workspace
     }
 
     /// What the handlers share.

@@ -85,7 +85,7 @@ pub struct Sources {
     pub positions: Positions,
     /// The blob store with the results of runs.
     pub blobs: Arc<dyn ObjectStore>,
-    /// The event log, asked only how far it is.
+    /// The event log, asked how far it is, and for the history of one thing.
     pub log: Arc<dyn EventLog>,
     /// Its newest events, for those who subscribe.
     pub tail: Tail,

@@ -18,3 +18,4 @@ mod past;
 mod routes;
 mod subscribing;
 mod tour;
+mod undoing;

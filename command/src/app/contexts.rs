@@ -209,21 +209,30 @@ impl App {
     /// # Errors
     /// `context_in_use` with what uses it.
     pub async fn delete_context(&self, cx: &Ctx, id: ContextId, forced: bool) -> Result<Done<()>, Problem> {
-        let uses = if forced { Vec::new() } else { self.directory().uses(cx.workspace, id) };
-        if !uses.is_empty() {
-            let detail = format!(
-                "{} saved queries and charts were made in this context. Delete it with force=true all the same: \
-                 they keep their SQL.",
-                uses.len()
-            );
-            return Err(uses
-                .into_iter()
-                .take(100)
-                .fold(Problem::new(Code::ContextInUse, detail), |problem, (what, name)| {
-                    problem.field(what, "uses_context", name)
-                }));
+        if !forced {
+            self.unused(cx.workspace, id)?;
         }
         self.execute(&id, &Delete { id }, cx).await
+    }
+
+    /// Whether nothing was made in a context.
+    ///
+    /// # Errors
+    /// `context_in_use`, with what was.
+    pub(super) fn unused(&self, workspace: WorkspaceId, id: ContextId) -> Result<(), Problem> {
+        let uses = self.directory().uses(workspace, id);
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let detail = format!(
+            "{} saved queries and charts were made in this context. Delete it with force=true all the same: \
+             they keep their SQL.",
+            uses.len()
+        );
+        let uses = uses.into_iter().take(100);
+        Err(uses.fold(Problem::new(Code::ContextInUse, detail), |problem, (what, name)| {
+            problem.field(what, "uses_context", name)
+        }))
     }
 
     /// The context of a name or an id, in its newest version or with `@1.2.0` behind it in that one.

@@ -3,7 +3,7 @@
 //!
 //! - [`Executor`]: load, decide, append. [`queries`]: SQL with its limits and receipts; `results` caches its answers.
 //! - [`questions`]: the same in plain language, and charts from words.
-//! - `saved`: names for queries. [`uploads`]: a body becomes a blob. [`charts`]: short forms, specifications, suggestions.
+//! - [`undo`]: changes taken back. `saved`: names for queries. [`uploads`]: a body becomes a blob. [`charts`]: short forms, specifications, suggestions.
 //!
 //! [`App`] holds the adapters. Only the binary makes one: [`App::new`].
 
@@ -17,6 +17,7 @@ pub mod questions;
 mod results;
 mod saved;
 mod turns;
+pub mod undo;
 pub mod uploads;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -8,7 +8,10 @@ use weir_events::{
     name::Kind,
 };
 
-use super::{Command, Ctx, Decider, Decision};
+use super::{
+    Command, Ctx, Decider, Decision,
+    undo::{Before, Part, Undo},
+};
 
 /// What datasets mean and how they join.
 #[derive(Debug)]
@@ -150,12 +153,54 @@ impl Command<Contexts> for Restore {
     }
 }
 
+impl Undo for Contexts {
+    type Error = Error;
+
+    fn part(nth: usize, event: &Event) -> Option<Part> {
+        Some(match event {
+            Event::Saved(_) if nth > 0 => Part::Content,
+            Event::Saved(_) | Event::Deleted(_) | Event::Restored(_) => Part::Presence,
+        })
+    }
+
+    fn same(part: Part, one: &State, other: &State) -> bool {
+        match part {
+            Part::Presence => one.there().is_ok() == other.there().is_ok(),
+            _ => one.newest == other.newest,
+        }
+    }
+
+    fn back(
+        id: &ContextId,
+        part: Part,
+        before: Before<'_, Self>,
+        now: &State,
+        cx: &Ctx,
+    ) -> Result<Decision<Event, ()>, Option<Error>> {
+        Ok(match part {
+            Part::Presence if before.state.there().is_ok() => Restore { id: *id }.decide(now, cx)?.done(),
+            Part::Presence => Delete { id: *id }.decide(now, cx)?,
+            _ => {
+                let saved = before.events.iter().rev().find_map(|event| match event {
+                    Event::Saved(version) => Some(version.clone()),
+                    _ => None,
+                });
+                Save { id: *id, version: saved.ok_or(None)? }.decide(now, cx)?
+            }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{name::Claim, spec::given};
+    use crate::domain::{
+        name::Claim,
+        spec::given,
+        undo::{self, History, Undoing},
+    };
 
     const ID: ContextId = ContextId(Uuid::from_u128(7));
 
@@ -220,5 +265,21 @@ mod tests {
         let (name, names) = given::<Contexts>(history).when(Restore { id: ID }).then([back]);
         assert_eq!((name.as_str(), names), ("Flights", vec![reserve()]));
         given::<Contexts>([]).when(Restore { id: ID }).then_error(Error::NotFound);
+    }
+
+    #[test]
+    fn the_version_before_counts_again() {
+        let undo = |nth| Undoing::<Contexts> { id: ID, nth };
+        let (one, two) = (Event::from(saved("1.0.0", "a")), Event::from(saved("1.1.0", "b")));
+        let history = [one.clone(), two.clone()];
+        let ((), names) = given::<History<Contexts>>(history.clone()).when(undo(1)).then([one.clone()]);
+        assert_eq!(names, []);
+        given::<History<Contexts>>([one.clone(), two.clone(), one.clone()]).when(undo(1)).then_nothing();
+        given::<History<Contexts>>([one.clone(), two, saved("1.2.0", "c").into()])
+            .when(undo(1))
+            .then_error(undo::Error::ChangedSince(2));
+        given::<History<Contexts>>(history).when(undo(0)).then([Deleted {}.into()]);
+        let back = Event::from(Restored { name: "Flights".to_owned() });
+        given::<History<Contexts>>([one, Deleted {}.into()]).when(undo(1)).then([back]);
     }
 }

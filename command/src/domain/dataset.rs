@@ -16,7 +16,11 @@ use weir_events::{
     name::Kind,
 };
 
-use super::{Command, Ctx, Decider, Decision, Invalid, validate};
+use super::{
+    Command, Ctx, Decider, Decision, Invalid,
+    undo::{Before, Part, Undo},
+    validate,
+};
 
 /// Files that became tables.
 #[derive(Debug)]
@@ -449,6 +453,60 @@ impl Command<Datasets> for Restore {
         let name = validate::table_name_or(self.name.as_deref(), &state.name)?;
         let decision = Decision::one(Restored { name: name.clone() }, name.clone());
         Ok(if state.names_something() { decision.reserve(Kind::Dataset, &name, self.id.0) } else { decision })
+    }
+}
+
+impl Undo for Datasets {
+    type Error = Error;
+
+    fn part(_: usize, event: &Event) -> Option<Part> {
+        match event {
+            Event::Uploaded(e) if e.version == 1 => Some(Part::Presence),
+            Event::Uploaded(_) | Event::Reread(_) | Event::RolledBack(_) => Some(Part::Content),
+            Event::Renamed(_) => Some(Part::Name),
+            Event::Described(_) => Some(Part::Description),
+            Event::Deleted(_) | Event::Restored(_) => Some(Part::Presence),
+            Event::Ingested(_) | Event::Rejected(_) => None,
+        }
+    }
+
+    fn touches(part: Part, nth: usize, event: &Event) -> bool {
+        // What comes back may do so under another name.
+        Self::part(nth, event) == Some(part) || part == Part::Name && matches!(event, Event::Restored(_))
+    }
+
+    fn same(part: Part, one: &State, other: &State) -> bool {
+        let table = |state: &State| state.readable.last_key_value().map(|(_, (_, read))| read.table.clone());
+        match part {
+            Part::Name => one.name == other.name,
+            Part::Description => one.description == other.description,
+            Part::Content => other.settled(other.version) && table(one) == table(other),
+            Part::Presence => one.there().is_ok() == other.there().is_ok(),
+        }
+    }
+
+    fn back(
+        id: &DatasetId,
+        part: Part,
+        before: Before<'_, Self>,
+        now: &State,
+        cx: &Ctx,
+    ) -> Result<Decision<Event, ()>, Option<Error>> {
+        let was = before.state;
+        let same = Change { id: *id, name: None, description: None, options: None };
+        let name = || Change { name: Some(was.name.clone()), ..same.clone() }.decide(now, cx);
+        let description =
+            || Change { description: Some(was.description.clone()), ..same.clone() }.decide(now, cx);
+        Ok(match part {
+            Part::Name => name()?.done(),
+            Part::Description => description()?.done(),
+            Part::Content => {
+                let (version, _) = was.readable.last_key_value().ok_or(None)?;
+                RollBack { id: *id, version: *version }.decide(now, cx)?.done()
+            }
+            Part::Presence if was.there().is_ok() => Restore { id: *id, name: None }.decide(now, cx)?.done(),
+            Part::Presence => Delete { id: *id }.decide(now, cx)?,
+        })
     }
 }
 

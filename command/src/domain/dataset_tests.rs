@@ -5,6 +5,10 @@ use super::*;
 use crate::domain::{
     name::Claim,
     spec::{ctx, given},
+    undo::{
+        Error::{ChangedSince, NoSuchEvent, NotUndoable, Refused},
+        History, Undoing,
+    },
 };
 
 const ID: DatasetId = DatasetId(Uuid::from_u128(7));
@@ -363,4 +367,108 @@ fn a_table_is_not_named_like_a_version() {
     let detail = "A name does not end in @ and a number: that is how versions are named.";
     let error = Error::from(Invalid::field("name", "reserved", detail));
     given::<Datasets>([]).when(receive("flights@2")).then_error(error);
+}
+
+fn undo(nth: usize) -> Undoing<Datasets> {
+    Undoing { id: ID, nth }
+}
+
+fn renamed(name: &str) -> Event {
+    Renamed { name: name.to_owned() }.into()
+}
+
+fn restored(name: &str) -> Event {
+    Restored { name: name.to_owned() }.into()
+}
+
+type Past = History<Datasets>;
+
+#[test]
+fn a_name_is_taken_back_unless_it_changed_again() {
+    let history = [uploaded(), ingested(1).into(), renamed("delays")];
+    let ((), names) = given::<Past>(history.clone()).when(undo(2)).then([renamed("flights")]);
+    assert_eq!(names, [release("delays"), reserve("flights")]);
+
+    let since = |event: Event| history.iter().cloned().chain([event]).collect::<Vec<_>>();
+    given::<Past>(since(renamed("late"))).when(undo(2)).then_error(ChangedSince(3));
+    given::<Past>(since(renamed("flights"))).when(undo(2)).then_nothing();
+    given::<Past>(since(Described { description: "new".to_owned() }.into()))
+        .when(undo(2))
+        .then([renamed("flights")]);
+    let gone = since(Deleted {}.into());
+    given::<Past>(gone.clone()).when(undo(2)).then_error(Refused(Error::NotFound));
+    let back = |name: &str| gone.iter().cloned().chain([restored(name)]).collect::<Vec<_>>();
+    given::<Past>(back("delays")).when(undo(2)).then([renamed("flights")]);
+    given::<Past>(back("late")).when(undo(2)).then_error(ChangedSince(4));
+}
+
+#[test]
+fn a_description_that_was_never_there_goes_again() {
+    let described = Event::from(Described { description: "new".to_owned() });
+    let history = [uploaded(), ingested(1).into(), described];
+    let before = Described { description: "on-time data".to_owned() };
+    given::<Past>(history).when(undo(2)).then([before.into()]);
+}
+
+#[test]
+fn an_upload_is_taken_back_by_the_version_before_it() {
+    let first = read(1, 10, &[]);
+    let history = [uploaded(), first.clone().into(), replaced(2), read(2, 12, &[]).into()];
+    let back = RolledBack {
+        from: 1,
+        upload: upload("uploads/a"),
+        ingested: Box::new(Ingested {
+            version: 3,
+            diff: Some(Diff { from: 2, rows: -2, ..Diff::default() }),
+            ..first
+        }),
+    };
+    given::<Past>(history.clone()).when(undo(2)).then([Event::from(back.clone())]);
+    let twice = history.iter().cloned().chain([back.into()]).collect::<Vec<_>>();
+    given::<Past>(twice.clone()).when(undo(2)).then_nothing();
+    // What took it back is itself a change.
+    let again = RolledBack {
+        from: 2,
+        upload: upload("uploads/b"),
+        ingested: Box::new(Ingested {
+            version: 4,
+            diff: Some(Diff { from: 3, rows: 2, ..Diff::default() }),
+            ..read(2, 12, &[])
+        }),
+    };
+    given::<Past>(twice).when(undo(4)).then([again.into()]);
+}
+
+#[test]
+fn an_upload_that_came_to_nothing_or_is_still_read_changes_nothing() {
+    let waiting = [uploaded(), ingested(1).into(), replaced(2)];
+    given::<Past>(waiting.clone()).when(undo(2)).then_error(Refused(Error::NotReady));
+    let refused = waiting.iter().cloned().chain([rejected(2).into()]).collect::<Vec<_>>();
+    given::<Past>(refused).when(undo(2)).then_nothing();
+    let newer = waiting.iter().cloned().chain([rejected(2).into(), replaced(3)]).collect::<Vec<_>>();
+    given::<Past>(newer).when(undo(2)).then_error(ChangedSince(4));
+    let never = [uploaded(), rejected(1).into(), replaced(2), ingested(2).into()];
+    given::<Past>(never).when(undo(2)).then_error(NotUndoable);
+}
+
+#[test]
+fn what_comes_goes_and_what_goes_comes_back() {
+    let there = [uploaded(), ingested(1).into()];
+    let gone = Event::from(Deleted {});
+    given::<Past>(there.clone()).when(undo(0)).then([gone.clone()]);
+    let history = there.iter().cloned().chain([gone.clone()]).collect::<Vec<_>>();
+    given::<Past>(history.clone()).when(undo(2)).then([restored("flights")]);
+    given::<Past>(history.clone()).when(undo(0)).then_nothing();
+    let back = history.iter().cloned().chain([restored("flights")]).collect::<Vec<_>>();
+    given::<Past>(back.clone()).when(undo(2)).then_nothing();
+    given::<Past>(back.clone()).when(undo(3)).then([gone]);
+    given::<Past>(back).when(undo(0)).then_error(ChangedSince(2));
+}
+
+#[test]
+fn what_only_followed_is_not_taken_back() {
+    let history = [uploaded(), ingested(1).into()];
+    given::<Past>(history.clone()).when(undo(1)).then_error(NotUndoable);
+    given::<Past>(history).when(undo(2)).then_error(NoSuchEvent);
+    given::<Past>([]).when(undo(0)).then_error(NoSuchEvent);
 }

@@ -16,6 +16,7 @@ pub mod dataset;
 pub mod member;
 pub mod name;
 pub mod query;
+pub mod undo;
 pub mod validate;
 pub mod visualization;
 pub mod workspace;
@@ -96,6 +97,13 @@ impl<E, R> Decision<E, R> {
     /// Nothing has to happen.
     pub fn nothing(reply: R) -> Self {
         Self { events: Vec::new(), names: Vec::new(), also: Vec::new(), reply }
+    }
+
+    /// The same, of which the caller only gets to know that it was done.
+    #[must_use]
+    pub fn done(self) -> Decision<E, ()> {
+        let Self { events, names, also, reply: _ } = self;
+        Decision { events, names, also, reply: () }
     }
 
     /// Adds an event.

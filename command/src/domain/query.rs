@@ -10,7 +10,11 @@ use weir_events::{
     query::{Event, Renamed, Saved, Unsaved, Within},
 };
 
-use super::{Command, Ctx, Decider, Decision, Invalid, validate};
+use super::{
+    Command, Ctx, Decider, Decision, Invalid,
+    undo::{Before, Part, Undo},
+    validate,
+};
 
 /// What query patterns are saved as.
 #[derive(Debug)]
@@ -164,12 +168,60 @@ impl Command<Queries> for Unsave {
     }
 }
 
+impl Undo for Queries {
+    type Error = Error;
+
+    fn part(_: usize, event: &Event) -> Option<Part> {
+        match event {
+            Event::Saved(_) | Event::Unsaved(_) => Some(Part::Presence),
+            Event::Renamed(_) => Some(Part::Name),
+            Event::Executed(_) | Event::Failed(_) => None,
+        }
+    }
+
+    fn same(part: Part, one: &State, other: &State) -> bool {
+        match (one, other) {
+            (State::Saved(one), State::Saved(other)) => part == Part::Presence || one == other,
+            (one, other) => matches!(one, State::Saved(_)) == matches!(other, State::Saved(_)),
+        }
+    }
+
+    fn back(
+        id: &QueryId,
+        part: Part,
+        before: Before<'_, Self>,
+        now: &State,
+        cx: &Ctx,
+    ) -> Result<Decision<Event, ()>, Option<Error>> {
+        let id = *id;
+        let State::Saved(name) = before.state else {
+            // What it was called in an older stream stands among the runs and is not seen from here.
+            let saved = part == Part::Presence && matches!(now, State::Saved(_));
+            return if saved { Ok(Unsave { id, was: None }.decide(now, cx)?) } else { Err(None) };
+        };
+        let name = name.clone();
+        if part == Part::Name {
+            return Ok(Rename { id, name, was: None }.decide(now, cx)?.done());
+        }
+        let saved = before.events.iter().rev().find_map(|event| match event {
+            Event::Saved(saved) => Some(saved.clone()),
+            _ => None,
+        });
+        let Saved { sql, pattern, context, .. } = saved.ok_or(None)?;
+        Ok(Save { id, name, sql, pattern, within: context, was: None }.decide(now, cx)?.done())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{name::Claim, spec::given};
+    use crate::domain::{
+        name::Claim,
+        spec::given,
+        undo::{self, History, Undoing},
+    };
 
     const ID: QueryId = QueryId(Uuid::from_u128(5));
 
@@ -233,5 +285,24 @@ mod tests {
         let (_, names) =
             given::<Queries>([renamed("Uno")]).when(unsave(Some("One"))).then([Unsaved {}.into()]);
         assert_eq!(names, [Claim::Release { kind: Kind::Query, name: "Uno".to_owned(), holder: ID.0 }]);
+    }
+
+    #[test]
+    fn names_are_taken_back() {
+        let undo = |nth| Undoing::<Queries> { id: ID, nth };
+        let past = |events: &[Event]| given::<History<Queries>>(events.to_vec());
+        past(&[saved("One")]).when(undo(0)).then([Unsaved {}.into()]);
+        let ((), names) = past(&[saved("One"), renamed("Uno")]).when(undo(1)).then([renamed("One")]);
+        assert_eq!(names.len(), 2);
+        let given_up = [saved("One"), renamed("Uno"), Unsaved {}.into()];
+        past(&given_up).when(undo(2)).then([saved("Uno")]);
+        past(&given_up).when(undo(1)).then_error(undo::Error::Refused(Error::NotSaved));
+        past(&given_up).when(undo(0)).then_nothing();
+        let again = [&given_up[..], &[saved("Eins")]].concat();
+        past(&again).when(undo(0)).then_error(undo::Error::ChangedSince(2));
+        past(&again).when(undo(2)).then_nothing();
+        // What it was called in an older stream is not known here.
+        past(&[renamed("Uno")]).when(undo(0)).then_error(undo::Error::NotUndoable);
+        past(&[Unsaved {}.into()]).when(undo(0)).then_error(undo::Error::NotUndoable);
     }
 }

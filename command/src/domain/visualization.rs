@@ -8,7 +8,11 @@ use weir_events::{
     visualization::{Deleted, Described, Event, Renamed, Restored, Saved},
 };
 
-use super::{Command, Ctx, Decider, Decision, Invalid, validate};
+use super::{
+    Command, Ctx, Decider, Decision, Invalid,
+    undo::{Before, Part, Undo},
+    validate,
+};
 
 /// Saved charts.
 #[derive(Debug)]
@@ -67,8 +71,11 @@ impl Decider for Visualizations {
     fn evolve(state: &mut State, event: &Event) {
         match event {
             Event::Saved(e) => {
-                state.name.clone_from(&e.name);
-                state.description = e.description.clone().unwrap_or_default();
+                // Another name or description has an event of its own, which follows.
+                if state.content.is_none() {
+                    state.name.clone_from(&e.name);
+                    state.description = e.description.clone().unwrap_or_default();
+                }
                 state.content = Some(Content {
                     sql: e.sql.clone(),
                     query_id: e.query_id,
@@ -239,13 +246,65 @@ impl Command<Visualizations> for Restore {
     }
 }
 
+impl Undo for Visualizations {
+    type Error = Error;
+
+    fn part(nth: usize, event: &Event) -> Option<Part> {
+        Some(match event {
+            Event::Saved(_) if nth > 0 => Part::Content,
+            Event::Saved(_) | Event::Deleted(_) | Event::Restored(_) => Part::Presence,
+            Event::Renamed(_) => Part::Name,
+            Event::Described(_) => Part::Description,
+        })
+    }
+
+    fn touches(part: Part, nth: usize, event: &Event) -> bool {
+        // What comes back may do so under another name.
+        Self::part(nth, event) == Some(part) || part == Part::Name && matches!(event, Event::Restored(_))
+    }
+
+    fn same(part: Part, one: &State, other: &State) -> bool {
+        match part {
+            Part::Name => one.name == other.name,
+            Part::Description => one.description == other.description,
+            Part::Content => one.content == other.content,
+            Part::Presence => one.there().is_ok() == other.there().is_ok(),
+        }
+    }
+
+    fn back(
+        id: &VisualizationId,
+        part: Part,
+        before: Before<'_, Self>,
+        now: &State,
+        cx: &Ctx,
+    ) -> Result<Decision<Event, ()>, Option<Error>> {
+        let was = before.state;
+        let mut change = Change { id: *id, name: None, description: None, content: None };
+        match part {
+            Part::Name => change.name = Some(was.name.clone()),
+            Part::Description => change.description = Some(was.description.clone()),
+            Part::Content => change.content.clone_from(&was.content),
+            Part::Presence if was.there().is_ok() => {
+                return Ok(Restore { id: *id, name: None }.decide(now, cx)?.done());
+            }
+            Part::Presence => return Ok(Delete { id: *id }.decide(now, cx)?),
+        }
+        Ok(change.decide(now, cx)?.done())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{name::Claim, spec::given};
+    use crate::domain::{
+        name::Claim,
+        spec::given,
+        undo::{self, History, Undoing},
+    };
 
     const ID: VisualizationId = VisualizationId(Uuid::from_u128(9));
 
@@ -325,5 +384,32 @@ mod tests {
         let restore = Restore { id: ID, name: None };
         let (_, names) = given::<Visualizations>(gone).when(restore).then([restored]);
         assert_eq!(names, [reserve("Delays")]);
+    }
+
+    #[test]
+    fn each_part_is_taken_back_on_its_own() {
+        let undo = |nth| Undoing::<Visualizations> { id: ID, nth };
+        let renamed = |name: &str| Event::from(Renamed { name: name.to_owned() });
+        // One command that changed everything.
+        let history = [
+            saved("Delays", "SELECT 1"),
+            saved("Late", "SELECT 2"),
+            renamed("Late"),
+            Described { description: "by carrier".to_owned() }.into(),
+        ];
+        let given_all = || given::<History<Visualizations>>(history.clone());
+        let before = Event::from(chart("Late", "by carrier", &content("SELECT 1")).saved());
+        given_all().when(undo(1)).then([before.clone()]);
+        let ((), names) = given_all().when(undo(2)).then([renamed("Delays")]);
+        assert_eq!(names, [release("Late"), reserve("Delays")]);
+        given_all().when(undo(3)).then([Described { description: String::new() }.into()]);
+        given_all().when(undo(0)).then([Deleted {}.into()]);
+
+        let again = [&history[..], &[saved("Late", "SELECT 3")]].concat();
+        given::<History<Visualizations>>(again.clone()).when(undo(1)).then_error(undo::Error::ChangedSince(4));
+        let back = [&again[..], &[saved("Late", "SELECT 2")]].concat();
+        given::<History<Visualizations>>(back).when(undo(1)).then([before.clone()]);
+        let back = [&history[..], &[before]].concat();
+        given::<History<Visualizations>>(back).when(undo(1)).then_nothing();
     }
 }

@@ -13,6 +13,7 @@ pub mod datasets;
 pub mod me;
 pub mod queries;
 mod read;
+mod undo;
 pub mod visualizations;
 pub mod workspaces;
 

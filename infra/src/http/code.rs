@@ -105,6 +105,9 @@ codes! {
     ImportTimeout = "import_timeout", GATEWAY_TIMEOUT, "The file took too long to be fetched";
     TooManyImports = "too_many_imports", TOO_MANY_REQUESTS, "As many files are fetched as may be at once";
     DatasetRejected = "dataset_rejected", UNPROCESSABLE_ENTITY, "The file could not be read";
+    EventNotFound = "event_not_found", NOT_FOUND, "Nothing happened to it at this position";
+    NotUndoable = "not_undoable", CONFLICT, "This cannot be taken back";
+    ChangedSince = "changed_since", CONFLICT, "It was changed again since";
     QueryNotSaved = "query_not_saved", CONFLICT, "The query is not saved";
     ModelNotConfigured = "model_not_configured", NOT_IMPLEMENTED, "No language model is configured";
     QuestionUnanswered = "question_unanswered", UNPROCESSABLE_ENTITY, "The language model wrote no SQL that can be run";

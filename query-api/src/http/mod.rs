@@ -15,6 +15,7 @@ pub(crate) mod contexts;
 pub(crate) mod dashboard;
 pub(crate) mod datasets;
 pub(crate) mod events;
+pub(crate) mod history;
 pub(crate) mod insights;
 pub(crate) mod queries;
 pub(crate) mod runs;
@@ -28,13 +29,16 @@ pub(crate) mod visualizations;
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     read(cfg, "/api/v1/datasets", datasets::list::list);
     read(cfg, "/api/v1/datasets/{id}", datasets::get::get);
+    read(cfg, "/api/v1/datasets/{id}/history", datasets::history::history);
     read(cfg, "/api/v1/datasets/{id}/versions", datasets::versions::versions);
     read(cfg, "/api/v1/contexts", contexts::list::list);
     read(cfg, "/api/v1/contexts/{id}", contexts::get::get);
+    read(cfg, "/api/v1/contexts/{id}/history", contexts::history::history);
     read(cfg, "/api/v1/contexts/{id}/versions", contexts::versions::versions);
     read(cfg, "/api/v1/contexts/{id}/export", contexts::export::export);
     read(cfg, "/api/v1/queries", queries::list::list);
     read(cfg, "/api/v1/queries/{query_id}", queries::get::get);
+    read(cfg, "/api/v1/queries/{query_id}/history", queries::history::history);
     read(cfg, "/api/v1/runs", runs::list::list);
     read(cfg, "/api/v1/runs/{run_id}", runs::get::get);
     read(cfg, "/api/v1/runs/{run_id}/result", runs::result::result);
@@ -57,13 +61,16 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     paths(
         datasets::list::list,
         datasets::get::get,
+        datasets::history::history,
         datasets::versions::versions,
         contexts::list::list,
         contexts::get::get,
+        contexts::history::history,
         contexts::versions::versions,
         contexts::export::export,
         queries::list::list,
         queries::get::get,
+        queries::history::history,
         runs::list::list,
         runs::get::get,
         runs::result::result,

@@ -3,6 +3,7 @@
 mod delete;
 mod restore;
 mod save;
+mod undo;
 mod validate;
 
 use std::borrow::Cow;
@@ -21,7 +22,8 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/v1/contexts", web::post().to(save::save))
         .route("/api/v1/contexts/validate", web::post().to(validate::validate))
         .route("/api/v1/contexts/{id}", web::delete().to(delete::delete))
-        .route("/api/v1/contexts/{id}/restore", web::post().to(restore::restore));
+        .route("/api/v1/contexts/{id}/restore", web::post().to(restore::restore, undo::undo))
+        .route("/api/v1/contexts/{id}/undo", web::post().to(undo::undo));
 }
 
 /// The routes' part of the API's description.

@@ -11,6 +11,7 @@ mod profile;
 mod replace;
 mod restore;
 mod roll_back;
+mod undo;
 mod upload;
 mod view;
 
@@ -29,6 +30,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/v1/datasets/{id}", web::patch().to(change::change))
         .route("/api/v1/datasets/{id}", web::delete().to(delete::delete))
         .route("/api/v1/datasets/{id}/restore", web::post().to(restore::restore))
+        .route("/api/v1/datasets/{id}/undo", web::post().to(undo::undo))
         .route("/api/v1/datasets/{id}/versions", web::post().to(replace::replace))
         .route("/api/v1/datasets/{id}/versions/{version}/restore", web::post().to(roll_back::roll_back));
     read(cfg, "/api/v1/datasets/{id}/preview", preview::preview);
@@ -44,6 +46,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     change::change,
     delete::delete,
     restore::restore,
+    undo::undo,
     replace::replace,
     roll_back::roll_back,
     preview::preview,

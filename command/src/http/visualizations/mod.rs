@@ -7,6 +7,7 @@ mod delete;
 mod restore;
 mod save;
 mod suggest;
+mod undo;
 
 use actix_web::web;
 use serde::Serialize;
@@ -24,13 +25,14 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/v1/visualizations/suggest", web::post().to(suggest::suggest))
         .route("/api/v1/visualizations/{id}", web::patch().to(change::change))
         .route("/api/v1/visualizations/{id}", web::delete().to(delete::delete))
-        .route("/api/v1/visualizations/{id}/restore", web::post().to(restore::restore));
+        .route("/api/v1/visualizations/{id}/restore", web::post().to(restore::restore))
+        .route("/api/v1/visualizations/{id}/undo", web::post().to(undo::undo));
     read(cfg, "/api/v1/visualizations/{id}/data", data::data);
 }
 
 /// The routes' part of the API's description.
 #[derive(Debug, OpenApi)]
-#[openapi(paths(save::save, suggest::suggest, change::change, delete::delete, restore::restore, data::data))]
+#[openapi(paths(save::save, suggest::suggest, change::change, delete::delete, restore::restore, undo::undo, data::data))]
 pub struct Documentation;
 
 /// A chart as it is after a command.

@@ -1,6 +1,7 @@
 //! `/api/v1/datasets`: what was uploaded.
 
 pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod versions;
 

@@ -15,7 +15,7 @@ use weir_infra::{
     http::{CloudEvent, Code, MinPosition, Params, Problem, accepted, params::MIN_POSITION},
 };
 
-use self::page::unavailable;
+pub(crate) use self::page::unavailable;
 use crate::{http::Unanswered, state::State};
 
 /// The header in which a stream that broke off says how far it came.

@@ -64,7 +64,7 @@ pub(super) async fn page(
 }
 
 /// The log does not answer.
-pub(super) fn unavailable(error: weir_events::Unavailable) -> Problem {
+pub(crate) fn unavailable(error: weir_events::Unavailable) -> Problem {
     let detail = "The event log does not answer. Ask again in a little while.";
     Problem::new(Code::LogUnavailable, detail).retry_after(std::time::Duration::from_secs(2)).cause(error)
 }

@@ -1,6 +1,7 @@
 //! `/api/v1/queries`: what is asked, by pattern.
 
 pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod list;
 
 use chrono::{DateTime, Utc};

@@ -2,13 +2,15 @@
 
 use actix_web::HttpResponse;
 use uuid::Uuid;
+use weir_events::{VisualizationId, Subject};
 use weir_infra::http::{List, PageParams, Path, Problem};
 
 use super::{get::GET, not_found};
 use crate::{
     http::{
         Unanswered,
-        activity::{Activity, Filter, LIST},
+        activity::Filter,
+        history::{self, HistoryItem},
     },
     params::Fresh,
     read::{Read, Then},
@@ -16,7 +18,8 @@ use crate::{
 
 /// List what happened to a chart
 ///
-/// Who did what, and when; the newest first, with `sort=position` the oldest.
+/// Who did what, when, and what that changed; the newest first, with `sort=position` the oldest. What people did can be
+/// taken back by its position: see `undo`.
 #[utoipa::path(
     get,
     path = "/api/v1/visualizations/{id}/history",
@@ -24,18 +27,20 @@ use crate::{
     operation_id = "list_visualization_history",
     params(("id" = Uuid, Path, description = "The chart"), PageParams, Fresh, Then),
     responses(
-        (status = 200, description = "What happened", body = List<Activity>),
+        (status = 200, description = "What happened", body = List<HistoryItem>),
         Unanswered,
     ),
     security(("bearer" = []))
 )]
 pub(crate) async fn history(mut read: Read, id: Path<Uuid>) -> Result<HttpResponse, Problem> {
-    let list = read.list(&LIST)?;
-    let wanted = read.items::<Activity>()?;
+    let list = history::request(&mut read)?;
+    let wanted = read.items::<HistoryItem>()?;
     let filter = Filter { subject: Some(id.0), ..Filter::default() };
+    let subject = Subject::visualization(read.workspace(), VisualizationId(id.0));
+    let log = read.state().0.sources.log.clone();
     read.answer(wanted, async |db| {
         db.first(GET, &[&id.0], |_| Ok(())).await?.ok_or_else(|| not_found(id.0))?;
-        filter.read(&list, db).await
+        history::read(&list, &filter, subject, db, &*log).await
     })
     .await
 }

@@ -1,0 +1,46 @@
+//! `GET /api/v1/contexts/{id}/history`
+
+use actix_web::HttpResponse;
+use uuid::Uuid;
+use weir_events::{ContextId, Subject};
+use weir_infra::http::{List, PageParams, Path, Problem};
+
+use super::{get::GET, not_found};
+use crate::{
+    http::{
+        Unanswered,
+        activity::Filter,
+        history::{self, HistoryItem},
+    },
+    params::Fresh,
+    read::{Read, Then},
+};
+
+/// List what happened to a context
+///
+/// Who did what, when, and what that changed; the newest first, with `sort=position` the oldest. What people did can be
+/// taken back by its position: see `undo`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/contexts/{id}/history",
+    tag = "contexts",
+    operation_id = "list_context_history",
+    params(("id" = Uuid, Path, description = "The context"), PageParams, Fresh, Then),
+    responses(
+        (status = 200, description = "What happened", body = List<HistoryItem>),
+        Unanswered,
+    ),
+    security(("bearer" = []))
+)]
+pub(crate) async fn history(mut read: Read, id: Path<Uuid>) -> Result<HttpResponse, Problem> {
+    let list = history::request(&mut read)?;
+    let wanted = read.items::<HistoryItem>()?;
+    let filter = Filter { subject: Some(id.0), ..Filter::default() };
+    let subject = Subject::context(read.workspace(), ContextId(id.0));
+    let log = read.state().0.sources.log.clone();
+    read.answer(wanted, async |db| {
+        db.first(GET, &[&id.0], |_| Ok(())).await?.ok_or_else(|| not_found(id.0))?;
+        history::read(&list, &filter, subject, db, &*log).await
+    })
+    .await
+}
