@@ -30,7 +30,7 @@ impl App {
         D::Error: Into<Problem>,
     {
         let happened = self.happened::<D>(cx, &id, at).await?;
-        self.take_back(cx, id, happened).await
+        self.take_back::<D>(cx, id, happened).await
     }
 
     /// The same for a context, which does not go where something else was made in it.
@@ -43,7 +43,7 @@ impl App {
         if there && happened.part == Some(Part::Presence) {
             self.unused(cx.workspace, id)?;
         }
-        self.take_back(cx, id, happened).await
+        self.take_back::<Contexts>(cx, id, happened).await
     }
 
     async fn happened<D: Undo>(&self, cx: &Ctx, id: &D::Id, at: Position) -> Result<Happened, Problem> {

@@ -47,7 +47,7 @@ pub enum Part {
 }
 
 /// An aggregate of which changes can be taken back.
-pub trait Undo: Decider {
+pub trait Undo: Decider + Sized {
     /// Why one of its commands is refused.
     type Error;
 

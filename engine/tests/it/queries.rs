@@ -163,7 +163,7 @@ async fn previews_and_statements_without_tables() {
     let bench = Bench::flights().await;
     let preview = bench
         .engine
-        .preview(&bench.tables[0].key, &Limits { rows: 5, ..Limits::default() }, ())
+        .preview(&bench.keys[0], &Limits { rows: 5, ..Limits::default() }, ())
         .await
         .unwrap();
     assert_eq!((preview.rows, preview.truncated), (5, true));

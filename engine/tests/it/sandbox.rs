@@ -10,7 +10,7 @@ async fn nothing_but_the_given_tables_can_be_read() {
     let outside = bench.dir.path().join("secret.csv");
     std::fs::write(&outside, "a\n1\n").unwrap();
     let outside = outside.display().to_string();
-    let key = bench.tables[0].key.clone();
+    let key = bench.keys[0].clone();
     let stored = bench.dir.path().join("blobs").join(&key).display().to_string();
     for sql in [
         format!("SELECT * FROM '{outside}'"),

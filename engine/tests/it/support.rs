@@ -17,6 +17,8 @@ pub(crate) struct Bench {
     pub(crate) blobs: Arc<dyn ObjectStore>,
     pub(crate) dir: TempDir,
     pub(crate) tables: Vec<Table>,
+    /// Where they are, in the same order.
+    pub(crate) keys: Vec<String>,
 }
 
 impl Bench {
@@ -31,7 +33,7 @@ impl Bench {
             Arc::new(LocalFileSystem::new_with_prefix(dir.path().join("blobs")).unwrap());
         let config = Config { spill_dir: dir.path().join("spill"), ..config };
         let engine = Engine::new(blobs.clone(), config).unwrap();
-        Self { engine, blobs, dir, tables: Vec::new() }
+        Self { engine, blobs, dir, tables: Vec::new(), keys: Vec::new() }
     }
 
     /// Four of nycflights13's tables, cut down, and the airlines in full.
@@ -88,7 +90,8 @@ impl Bench {
         self.put("uploads/file", text).await;
         let ingested =
             self.engine.ingest("uploads/file", &key, &ReadOptions::default(), |_| {}).await.unwrap();
-        self.tables.push(Table::new(name, key));
+        self.tables.push(Table::new(name, key.as_str()));
+        self.keys.push(key);
         ingested
     }
 

@@ -22,13 +22,13 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/v1/contexts", web::post().to(save::save))
         .route("/api/v1/contexts/validate", web::post().to(validate::validate))
         .route("/api/v1/contexts/{id}", web::delete().to(delete::delete))
-        .route("/api/v1/contexts/{id}/restore", web::post().to(restore::restore, undo::undo))
+        .route("/api/v1/contexts/{id}/restore", web::post().to(restore::restore))
         .route("/api/v1/contexts/{id}/undo", web::post().to(undo::undo));
 }
 
 /// The routes' part of the API's description.
 #[derive(Debug, OpenApi)]
-#[openapi(paths(save::save, validate::validate, delete::delete, restore::restore))]
+#[openapi(paths(save::save, validate::validate, delete::delete, restore::restore, undo::undo))]
 pub struct Documentation;
 
 /// A context that comes as JSON; `text/markdown` and `application/yaml` are the file itself.

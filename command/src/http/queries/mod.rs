@@ -16,13 +16,13 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/v1/queries", web::post().to(run::run))
         .route("/api/v1/queries/{query_id}/save", web::post().to(save::save))
         .route("/api/v1/queries/{query_id}", web::patch().to(rename::rename))
-        .route("/api/v1/queries/{query_id}", web::delete().to(unsave::unsave, undo::undo))
+        .route("/api/v1/queries/{query_id}", web::delete().to(unsave::unsave))
         .route("/api/v1/queries/{query_id}/undo", web::post().to(undo::undo));
 }
 
 /// The routes' part of the API's description.
 #[derive(Debug, OpenApi)]
-#[openapi(paths(run::run, save::save, rename::rename, unsave::unsave))]
+#[openapi(paths(run::run, save::save, rename::rename, unsave::unsave, undo::undo))]
 pub struct Documentation;
 
 /// A name for a query.
