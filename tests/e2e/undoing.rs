@@ -99,8 +99,10 @@ async fn datasets_tell_what_changed_and_go_back() {
     let now = shown(ada, of, position(&undone)).await;
     assert_eq!((&now["name"], &now["description"]), (&json!("flights"), &json!("late ones")));
     assert_eq!(undo(ada, of, at(2)).await["changed"], false);
-    let events = ada.read(&format!("/api/v1/events?after={}&types=weir.dataset", position(&undone) - 3)).await;
-    let taken_back = events["items"].as_array().unwrap().iter().find(|e| e["type"] == "weir.dataset.renamed.v1");
+    let events =
+        ada.read(&format!("/api/v1/events?after={}&types=weir.dataset", position(&undone) - 3)).await;
+    let taken_back =
+        events["items"].as_array().unwrap().iter().find(|e| e["type"] == "weir.dataset.renamed.v1");
     let original = ada.read(&format!("/api/v1/events?after={}&limit=1", at(2) - 1)).await;
     assert_eq!(taken_back.unwrap()["causation"], original["items"][0]["id"]);
 
@@ -130,7 +132,8 @@ async fn charts_contexts_and_saved_queries_go_back_unless_changed_since() {
                         "chart": { "type": "bar", "x": "carrier", "y": "delay" } });
     let made = ada.make("/api/v1/visualizations", &chart, StatusCode::CREATED).await;
     let of = &format!("visualizations/{}", made["id"].as_str().unwrap());
-    let redrawn = change(ada, of, &json!({ "chart": { "type": "line", "x": "carrier", "y": "delay" } })).await;
+    let redrawn =
+        change(ada, of, &json!({ "chart": { "type": "line", "x": "carrier", "y": "delay" } })).await;
     let told = history(ada, of, redrawn).await;
     let spec = changed(&told[1], "spec")["diff"].as_str().unwrap();
     assert!(spec.contains("bar") && spec.contains("line"), "{spec}");

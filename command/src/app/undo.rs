@@ -58,7 +58,8 @@ impl App {
             positions.push(recorded.position);
         }
         let (id, nth, part) = found.ok_or_else(|| {
-            let detail = format!("Nothing happened to it at position {at}. Its history says what did, and where.");
+            let detail =
+                format!("Nothing happened to it at position {at}. Its history says what did, and where.");
             Problem::new(Code::EventNotFound, detail)
         })?;
         Ok(Happened { id, nth, part, positions })
@@ -89,7 +90,9 @@ impl<E: Into<Problem>> From<undo::Error<E>> for Problem {
 /// A refusal, with where the later change is.
 fn refusal<E: Into<Problem>>(error: undo::Error<E>, positions: &[Position]) -> Problem {
     match error {
-        undo::Error::NoSuchEvent => Problem::new(Code::EventNotFound, "Nothing happened to it at this position."),
+        undo::Error::NoSuchEvent => {
+            Problem::new(Code::EventNotFound, "Nothing happened to it at this position.")
+        }
         undo::Error::NotUndoable => Problem::new(
             Code::NotUndoable,
             "What happened there cannot be taken back: it only followed from something else, or what was before is not \
@@ -97,7 +100,9 @@ fn refusal<E: Into<Problem>>(error: undo::Error<E>, positions: &[Position]) -> P
         ),
         undo::Error::ChangedSince(nth) => {
             let place = positions.get(nth).map_or_else(String::new, |at| format!(" at position {at}"));
-            let detail = format!("It was changed again since{place}. Take that back first, or change it as you want it.");
+            let detail = format!(
+                "It was changed again since{place}. Take that back first, or change it as you want it."
+            );
             Problem::new(Code::ChangedSince, detail)
         }
         undo::Error::Refused(error) => error.into(),

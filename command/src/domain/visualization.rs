@@ -406,7 +406,9 @@ mod tests {
         given_all().when(undo(0)).then([Deleted {}.into()]);
 
         let again = [&history[..], &[saved("Late", "SELECT 3")]].concat();
-        given::<History<Visualizations>>(again.clone()).when(undo(1)).then_error(undo::Error::ChangedSince(4));
+        given::<History<Visualizations>>(again.clone())
+            .when(undo(1))
+            .then_error(undo::Error::ChangedSince(4));
         let back = [&again[..], &[saved("Late", "SELECT 2")]].concat();
         given::<History<Visualizations>>(back).when(undo(1)).then([before.clone()]);
         let back = [&history[..], &[before]].concat();

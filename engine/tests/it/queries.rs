@@ -161,11 +161,8 @@ async fn a_lost_table_is_the_stores_fault() {
 #[tokio::test]
 async fn previews_and_statements_without_tables() {
     let bench = Bench::flights().await;
-    let preview = bench
-        .engine
-        .preview(&bench.keys[0], &Limits { rows: 5, ..Limits::default() }, ())
-        .await
-        .unwrap();
+    let preview =
+        bench.engine.preview(&bench.keys[0], &Limits { rows: 5, ..Limits::default() }, ()).await.unwrap();
     assert_eq!((preview.rows, preview.truncated), (5, true));
     assert_eq!(bench.rows("VALUES (1, 'a'), (2, 'b')").await.len(), 2);
     assert_eq!(bench.rows("WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT sum(i) FROM n").await, [[json!(15)]]);

@@ -1,8 +1,8 @@
 use serde_json::json;
 use uuid::Uuid;
 use weir_events::{
-    Actor, Commit, EventId, MemoryLog, Metadata, NewEvent, UserId, VisualizationId, WorkspaceId,
-    context, dataset, query, visualization,
+    Actor, Commit, EventId, MemoryLog, Metadata, NewEvent, UserId, VisualizationId, WorkspaceId, context,
+    dataset, query, visualization,
 };
 
 use super::*;
@@ -165,7 +165,8 @@ async fn only_the_events_asked_for_are_told_and_none_of_another_thing() {
         let event = NewEvent { subject: Subject::visualization(workspace, id), meta, event: event.into() };
         log.append(Commit::new().event(event)).await.unwrap().last
     };
-    let renamed = |name: &str| visualization::Event::Renamed(visualization::Renamed { name: name.to_owned() });
+    let renamed =
+        |name: &str| visualization::Event::Renamed(visualization::Renamed { name: name.to_owned() });
     tell(0, mine, saved("Delays", "SELECT 1")).await;
     let others = tell(1, other, saved("Other", "SELECT 3")).await;
     let first = tell(2, mine, renamed("Late")).await;

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web::Data};
 use uuid::Uuid;
-use weir_events::{QueryId, Position};
+use weir_events::{Position, QueryId};
 use weir_infra::{
     auth::{Caller, Editor},
     http::{Json, Path, Problem, RequestContext},

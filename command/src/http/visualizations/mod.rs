@@ -32,7 +32,15 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
 
 /// The routes' part of the API's description.
 #[derive(Debug, OpenApi)]
-#[openapi(paths(save::save, suggest::suggest, change::change, delete::delete, restore::restore, undo::undo, data::data))]
+#[openapi(paths(
+    save::save,
+    suggest::suggest,
+    change::change,
+    delete::delete,
+    restore::restore,
+    undo::undo,
+    data::data
+))]
 pub struct Documentation;
 
 /// A chart as it is after a command.

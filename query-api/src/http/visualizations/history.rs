@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use uuid::Uuid;
-use weir_events::{VisualizationId, Subject};
+use weir_events::{Subject, VisualizationId};
 use weir_infra::http::{List, PageParams, Path, Problem};
 
 use super::{get::GET, not_found};
