@@ -263,6 +263,8 @@ fn body(path: &str) -> Value {
         json!({"role": "viewer", "email": "nobody@example.org"})
     } else if path.contains("suggest") || path.ends_with("/queries") {
         json!({"sql": "SELECT 1"})
+    } else if path.ends_with("/undo") {
+        json!({"position": 1})
     } else if path.contains("/contexts") {
         json!({"content": "stolen"})
     } else if path.ends_with("/api-keys") {

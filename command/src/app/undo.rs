@@ -1,6 +1,6 @@
 //! Taking back what happened to a thing at a position.
 
-use weir_events::{ContextId, EventId, Position};
+use weir_events::{ContextId, Event, EventId, Filter, Position, Start};
 use weir_infra::http::{Code, Problem};
 
 use super::{App, Done, Error};
@@ -9,6 +9,9 @@ use crate::domain::{
     context::Contexts,
     undo::{self, Part, Undo, Undoing},
 };
+
+/// Events of one command that may stand behind what it made of a thing.
+const BESIDE: usize = 16;
 
 /// Something that happened to a thing.
 struct Happened {
@@ -46,16 +49,29 @@ impl App {
         self.take_back::<Contexts>(cx, id, happened).await
     }
 
+    /// The thing's event at a position; at the position that a command answered with, the last that it made of it:
+    /// what follows there is about names.
     async fn happened<D: Undo>(&self, cx: &Ctx, id: &D::Id, at: Position) -> Result<Happened, Problem> {
+        let log = self.executor().log();
         let mut positions = Vec::new();
         let mut found = None;
-        for recorded in self.executor().log().load(&D::subject(cx.workspace, id)).await? {
+        let mut last = None;
+        for recorded in log.load(&D::subject(cx.workspace, id)).await? {
             let Some(event) = D::own(&recorded.event) else { continue };
-            if recorded.position == at {
-                let nth = positions.len();
+            let nth = positions.len();
+            if recorded.position <= at {
                 found = Some((recorded.meta.id, nth, D::part(nth, event)));
+                last = Some((recorded.position, recorded.meta.correlation));
             }
             positions.push(recorded.position);
+        }
+        if let Some((position, correlation)) = last.filter(|(position, _)| *position < at) {
+            let beside = log.read(&Filter::Workspace(cx.workspace), Start::After(position), BESIDE).await?;
+            let there = beside.events.iter().find(|event| event.position == at);
+            let same = there.and_then(|event| event.decode().ok()).is_some_and(|event| {
+                event.meta.correlation == correlation && matches!(event.event, Event::Name(_))
+            });
+            found = found.filter(|_| same);
         }
         let (id, nth, part) = found.ok_or_else(|| {
             let detail =

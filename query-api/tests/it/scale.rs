@@ -13,7 +13,7 @@ async fn crowded() -> World {
         "INSERT INTO activity SELECT '{workspace}', 1000 + n, now(), 'user:{user}', '{user}', 't', 'dataset', '{workspace}', \
              NULL, 't', '{{}}' FROM generate_series(1, 20000) n; \
          INSERT INTO runs SELECT '{workspace}', gen_random_uuid(), gen_random_uuid(), 'SELECT 1', 'ok', NULL, NULL, 1, 1, \
-             false, 1, NULL, 'h', NULL, '[]', 'e', NULL, NULL, NULL, now(), 'user:{user}', '{user}', 1000 + n FROM generate_series(1, 20000) n; \
+             false, 1, NULL, 'h', NULL, '[]', 'e', NULL, NULL, NULL, NULL, now(), 'user:{user}', '{user}', 1000 + n FROM generate_series(1, 20000) n; \
          INSERT INTO queries (workspace_id, id, pattern, last_sql, runs, failures, cache_hits, first_run_at, last_run_at, \
              position, first_position) SELECT '{workspace}', gen_random_uuid(), 'p', 's', n % 50, 0, 0, now(), \
              '2026-03-01'::timestamptz + n * interval '1 second', n, n FROM generate_series(1, 10000) n; \
