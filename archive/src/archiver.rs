@@ -22,6 +22,7 @@ use crate::{
     Archive, Error,
     catalog::File,
     file::Upload,
+    int,
     merge::Events,
     rows::{day, workspace},
 };
@@ -72,7 +73,7 @@ pub struct Report {
 const PAUSE: Duration = Duration::from_secs(2);
 /// Events that are read at a time.
 const PAGE: usize = 1_000;
-/// Which archiver may write: one session of the database has this lock.
+/// Which archiver may write: one connection to the database has this lock.
 const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('weir archive', 0))";
 
 /// Follows a log and writes it into the archive.
@@ -136,7 +137,7 @@ impl Archiver {
         }
     }
 
-    /// Writes everything there is up to now, merges, and removes what broke off; for tests and for whoever waits.
+    /// Writes everything there is up to now and merges, without waiting for time or for more events.
     ///
     /// # Errors
     /// See [`Error`]; the archive is whole all the same, and may be tried again.
@@ -340,8 +341,4 @@ async fn live(tx: &tokio_postgres::Transaction<'_>, files: &[File]) -> Result<bo
     let bytes: Vec<i64> = files.iter().map(|f| int(f.bytes)).collect();
     let changed = tx.execute(include_str!("statements/live.sql"), &[&keys, &events, &bytes]).await?;
     Ok(changed == files.len() as u64)
-}
-
-fn int(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

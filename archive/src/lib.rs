@@ -62,3 +62,8 @@ pub enum Error {
     #[error("the archive is damaged at position {0}: an event is there twice, or not in order")]
     Order(Position),
 }
+
+/// A position, or a number of events or bytes, as PostgreSQL and SQL have it.
+pub(crate) fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -10,16 +10,18 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use datafusion::{
     arrow::{
         array::{
-            Array, ArrayRef, BinaryArray, BinaryBuilder, RecordBatch, StringArray, StringBuilder,
-            TimestampMicrosecondArray, TimestampMicrosecondBuilder, UInt64Array, UInt64Builder,
+            Array, ArrayRef, BinaryArray, BinaryBuilder, Int64Array, Int64Builder, RecordBatch, StringArray,
+            StringBuilder, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
         },
         datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
         error::ArrowError,
     },
-    common::cast::{as_binary_array, as_string_array, as_timestamp_microsecond_array, as_uint64_array},
+    common::cast::{as_binary_array, as_int64_array, as_string_array, as_timestamp_microsecond_array},
 };
 use uuid::Uuid;
 use weir_events::{Headers, Position, Stored, envelope::header};
+
+use crate::int;
 
 /// The time zone of times in SQL and in files.
 pub(crate) const ZONE: &str = "+00:00";
@@ -28,7 +30,7 @@ pub(crate) const ZONE: &str = "+00:00";
 pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let text = |name| Field::new(name, DataType::Utf8, true);
     Arc::new(Schema::new(vec![
-        Field::new("position", DataType::UInt64, false),
+        Field::new("position", DataType::Int64, false),
         text("id"),
         text("type"),
         Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, Some(ZONE.into())), true),
@@ -67,12 +69,12 @@ pub(crate) fn day(event: &Stored) -> NaiveDate {
 /// # Errors
 /// When they do not fit into one, such as by more than two gigabytes of payload.
 pub fn batch<'a>(events: impl IntoIterator<Item = &'a Stored>) -> Result<RecordBatch, ArrowError> {
-    let mut position = UInt64Builder::new();
+    let mut position = Int64Builder::new();
     let mut times = TimestampMicrosecondBuilder::new().with_timezone(ZONE);
     let mut texts: [StringBuilder; 12] = std::array::from_fn(|_| StringBuilder::new());
     let mut payload = BinaryBuilder::new();
     for event in events {
-        position.append_value(event.position.0);
+        position.append_value(int(event.position.0));
         let at = time(event);
         times.append_option(at.map(|at| at.timestamp_micros()));
         let mut parts = event.subject.splitn(4, '.').skip(1);
@@ -130,7 +132,7 @@ pub fn events(batch: &RecordBatch) -> Result<Vec<Stored>, ArrowError> {
 }
 
 struct Rows<'a> {
-    position: &'a UInt64Array,
+    position: &'a Int64Array,
     time: &'a TimestampMicrosecondArray,
     texts: [&'a StringArray; 12],
     payload: &'a BinaryArray,
@@ -145,7 +147,7 @@ impl<'a> Rows<'a> {
         };
         let text = |name| Ok::<_, ArrowError>(as_string_array(column(name)?)?);
         Ok(Self {
-            position: as_uint64_array(column("position")?)?,
+            position: as_int64_array(column("position")?)?,
             time: as_timestamp_microsecond_array(column("time")?)?,
             texts: [
                 text("id")?,
@@ -212,7 +214,7 @@ impl<'a> Rows<'a> {
             None => Bytes::new(),
         };
         Ok(Stored {
-            position: Position(self.position.value(row)),
+            position: Position(u64::try_from(self.position.value(row)).unwrap_or_default()),
             subject: subject.unwrap_or_default().to_owned(),
             headers,
             payload,

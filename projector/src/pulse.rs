@@ -36,7 +36,7 @@ const FAILED: &str = "
     INSERT INTO projector.pulse (schema, at, error, error_at) VALUES ($1, '-infinity', $2, clock_timestamp())
     ON CONFLICT (schema) DO UPDATE SET error = excluded.error, error_at = excluded.error_at";
 
-/// Ends the session that holds a schema's lock and whose last sign of life is too old.
+/// Ends the connection that holds a schema's lock and whose last sign of life is too old.
 const REPLACE: &str = "
     SELECT pg_terminate_backend(l.pid)
     FROM pg_locks l

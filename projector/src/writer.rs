@@ -125,7 +125,7 @@ impl Writer {
 
     /// Lets others write at once, not only when the connection has ended.
     pub(crate) async fn close(self) -> Result<(), Error> {
-        // However often this session took it.
+        // However often this connection took it.
         self.client.execute("SELECT pg_advisory_unlock_all()", &[]).await?;
         Ok(())
     }

@@ -12,7 +12,10 @@ use datafusion::arrow::{
 };
 use weir_events::{Event, Stored, envelope::header, query};
 
-use crate::rows::{ZONE, time};
+use crate::{
+    int,
+    rows::{ZONE, time},
+};
 
 fn field(name: &str, data_type: DataType) -> Field {
     Field::new(name, data_type, true)
@@ -59,10 +62,6 @@ pub(super) static RUNS: LazyLock<SchemaRef> = LazyLock::new(|| {
     fields.extend(texts(&["context", "question", "model", "engine"]));
     Arc::new(Schema::new(fields))
 });
-
-fn int(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
 
 /// Events in the newest version of their types; one that this build cannot read is shown as it stands.
 pub(super) fn events(events: &[Stored]) -> Result<RecordBatch, ArrowError> {

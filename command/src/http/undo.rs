@@ -1,10 +1,16 @@
-//! What the `undo` of all things shares.
+//! What taking something back shares, whatever it is done to.
+
+use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder},
+};
 use uuid::Uuid;
-use weir_infra::http::command_answer;
+use weir_events::Position;
+use weir_infra::http::{PROBLEM_MEDIA_TYPE, command_answer};
 
 use crate::app::Done;
 
@@ -12,9 +18,20 @@ use crate::app::Done;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Undo {
-    /// The position of the event, as the thing's history has it.
+    /// The position of the event, as the thing's history has it, or as the command's answer had it.
     #[schema(example = 42, minimum = 1)]
-    pub(super) position: u64,
+    position: u64,
+}
+
+impl Undo {
+    pub(super) fn at(&self) -> Position {
+        Position(self.position)
+    }
+
+    pub(super) fn answer(&self, id: Uuid, done: &Done<()>) -> HttpResponse {
+        let view = Undone { id, undone: self.position, changed: done.wrote, position: done.position.0 };
+        command_answer(StatusCode::OK, &view, done.position)
+    }
 }
 
 /// What was taken back.
@@ -22,7 +39,7 @@ pub(super) struct Undo {
 pub(super) struct Undone {
     /// The thing.
     id: Uuid,
-    /// The position of the event that was taken back.
+    /// The position that was asked for.
     undone: u64,
     /// Whether anything had to change for it; false where things already were as they had been before.
     changed: bool,
@@ -30,9 +47,28 @@ pub(super) struct Undone {
     position: u64,
 }
 
-impl Undone {
-    pub(super) fn answer(id: Uuid, undone: u64, done: &Done<()>) -> HttpResponse {
-        let view = Self { id, undone, changed: done.wrote, position: done.position.0 };
-        command_answer(StatusCode::OK, &view, done.position)
+/// What taking something back answers when it does not.
+pub(super) struct NotUndone;
+
+impl IntoResponses for NotUndone {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = |(status, description): (&str, &str)| {
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+            let response =
+                ResponseBuilder::new().description(description).content(PROBLEM_MEDIA_TYPE, content);
+            (status.to_owned(), RefOr::T(response.build()))
+        };
+        let conflicts = "`changed_since`, `not_undoable`, or what speaks against the change that would take it back, \
+                         such as `name_taken`, `dataset_not_ready` or `context_in_use`";
+        [
+            ("401", "No valid token"),
+            ("403", "`role_too_low`"),
+            ("404", "`event_not_found`, or the thing is deleted"),
+            ("409", conflicts),
+            ("422", "`invalid_body`"),
+            ("503", "`log_unavailable`"),
+        ]
+        .map(problem)
+        .into()
     }
 }

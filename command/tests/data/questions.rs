@@ -151,7 +151,11 @@ async fn what_must_not_be_run_is_not_run() {
     for bad in [
         ["DROP TABLE flights", "DELETE FROM flights", "SELECT 1; DROP TABLE flights"],
         ["SELECT * FROM salaries", "SELECT * FROM information_schema.tables", "SELECT * FROM salarie"],
-        ["SELECT * FROM '/etc/passwd'", "COPY flights TO '/tmp/x'", "SELECT * FROM read_csv('/etc/passwd')"],
+        [
+            "SELECT * FROM '../secret.csv'",
+            "COPY flights TO 'out.csv'",
+            "SELECT * FROM read_csv('../secret.csv')",
+        ],
     ] {
         bad.iter().for_each(|sql| fake.say_sql(sql));
         let question = format!("Please: {}", bad[0]);

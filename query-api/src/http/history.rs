@@ -1,7 +1,10 @@
 //! The history of one thing: who did what to it, when, and what that changed.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 use weir_events::{EventLog, Position, Subject};
 use weir_infra::http::{List, Problem};
 
@@ -26,32 +29,48 @@ pub(crate) struct HistoryItem {
     changes: Vec<Change>,
 }
 
-/// Takes the parameters of the page.
-///
-/// # Errors
-/// 422 when they do not fit it.
-pub(crate) fn request(read: &mut Read) -> Result<Request, Problem> {
-    read.list(&LIST)
+/// Which part of whose history.
+pub(crate) struct History {
+    list: Request,
+    filter: Filter,
+    subject: Subject,
+    log: Arc<dyn EventLog>,
 }
 
-/// The part of a history that `list` asks for.
-///
-/// # Errors
-/// Those of the list, and 503 when the log does not answer.
-pub(crate) async fn read(
-    list: &Request,
-    filter: &Filter,
-    subject: Subject,
-    db: &Reader<'_>,
-    log: &dyn EventLog,
-) -> Result<List<HistoryItem>, Problem> {
-    let List { items, next_cursor } = filter.read(list, db).await?;
-    let positions: Vec<_> =
-        items.iter().filter_map(|item| u64::try_from(item.position).ok()).map(Position).collect();
-    let mut changes = diff::at(log, subject, &positions).await.map_err(unavailable)?;
-    let items = items.into_iter().map(|activity| {
-        let position = Position(u64::try_from(activity.position).unwrap_or_default());
-        HistoryItem { changes: changes.remove(&position).unwrap_or_default(), activity }
-    });
-    Ok(List { items: items.collect(), next_cursor })
+impl History {
+    /// The page that a read asks for, of the thing `id` whose events are on `subject`.
+    ///
+    /// # Errors
+    /// 422 when the parameters of the page do not fit it.
+    pub(crate) fn of(read: &mut Read, id: Uuid, subject: Subject) -> Result<Self, Problem> {
+        Ok(Self {
+            list: read.list(&LIST)?,
+            filter: Filter { subject: Some(id), ..Filter::default() },
+            subject,
+            log: Arc::clone(&read.state().0.sources.log),
+        })
+    }
+
+    /// Only events of these types, with commas between.
+    pub(crate) fn only(mut self, types: &str) -> Self {
+        self.filter.event_type = Some(types.to_owned());
+        self
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Those of the list, and 503 when the log does not answer.
+    pub(crate) async fn read(self, db: &Reader<'_>) -> Result<List<HistoryItem>, Problem> {
+        let List { items, next_cursor } = self.filter.read(&self.list, db).await?;
+        let at = |item: &Activity| Position(u64::try_from(item.position).unwrap_or_default());
+        let positions: Vec<_> = items.iter().map(at).collect();
+        let changes = diff::at(&*self.log, self.subject, &positions).await;
+        let mut changes = changes.map_err(unavailable)?;
+        let items = items.into_iter().map(|activity| HistoryItem {
+            changes: changes.remove(&at(&activity)).unwrap_or_default(),
+            activity,
+        });
+        Ok(List { items: items.collect(), next_cursor })
+    }
 }

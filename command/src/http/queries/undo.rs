@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web::Data};
 use uuid::Uuid;
-use weir_events::{Position, QueryId};
+use weir_events::QueryId;
 use weir_infra::{
     auth::{Caller, Editor},
     http::{Json, Path, Problem, RequestContext},
@@ -11,7 +11,7 @@ use weir_infra::{
 use crate::{
     app::{App, context},
     domain::query::Queries,
-    http::undo::{Undo, Undone},
+    http::undo::{NotUndone, Undo, Undone},
 };
 
 /// Take back what was done to a saved query
@@ -29,15 +29,7 @@ use crate::{
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request repeatable"),
     ),
     request_body = Undo,
-    responses(
-        (status = 200, description = "Taken back", body = Undone),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`role_too_low`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`event_not_found`, `query_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`changed_since`, `not_undoable`, `name_taken`, `query_not_saved`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_body`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`log_unavailable`", body = Problem, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, description = "Taken back", body = Undone), NotUndone),
     security(("bearer" = []))
 )]
 pub(super) async fn undo(
@@ -47,7 +39,6 @@ pub(super) async fn undo(
     Path(id): Path<Uuid>,
     Json(body): Json<Undo>,
 ) -> Result<HttpResponse, Problem> {
-    let at = Position(body.position);
-    let done = app.undo::<Queries>(&context(&caller, &request), QueryId(id), at).await?;
-    Ok(Undone::answer(id, body.position, &done))
+    let done = app.undo::<Queries>(&context(&caller, &request), QueryId(id), body.at()).await?;
+    Ok(body.answer(id, &done))
 }

@@ -9,8 +9,7 @@ use super::{get::GET, not_found};
 use crate::{
     http::{
         Unanswered,
-        activity::Filter,
-        history::{self, HistoryItem},
+        history::{History, HistoryItem},
     },
     params::Fresh,
     read::{Read, Then},
@@ -33,14 +32,12 @@ use crate::{
     security(("bearer" = []))
 )]
 pub(crate) async fn history(mut read: Read, id: Path<Uuid>) -> Result<HttpResponse, Problem> {
-    let list = history::request(&mut read)?;
-    let wanted = read.items::<HistoryItem>()?;
-    let filter = Filter { subject: Some(id.0), ..Filter::default() };
     let subject = Subject::context(read.workspace(), ContextId(id.0));
-    let log = read.state().0.sources.log.clone();
+    let history = History::of(&mut read, id.0, subject)?;
+    let wanted = read.items::<HistoryItem>()?;
     read.answer(wanted, async |db| {
         db.first(GET, &[&id.0], |_| Ok(())).await?.ok_or_else(|| not_found(id.0))?;
-        history::read(&list, &filter, subject, db, &*log).await
+        history.read(db).await
     })
     .await
 }

@@ -9,8 +9,7 @@ use super::{get::GET, not_found};
 use crate::{
     http::{
         Unanswered,
-        activity::Filter,
-        history::{self, HistoryItem},
+        history::{History, HistoryItem},
     },
     params::Fresh,
     read::{Read, Then},
@@ -37,14 +36,12 @@ const TYPES: &str = "weir.query.saved.v1,weir.query.renamed.v1,weir.query.unsave
     security(("bearer" = []))
 )]
 pub(crate) async fn history(mut read: Read, id: Path<Uuid>) -> Result<HttpResponse, Problem> {
-    let list = history::request(&mut read)?;
-    let wanted = read.items::<HistoryItem>()?;
-    let filter = Filter { subject: Some(id.0), event_type: Some(TYPES.to_owned()), ..Filter::default() };
     let subject = Subject::saved(read.workspace(), QueryId(id.0));
-    let log = read.state().0.sources.log.clone();
+    let history = History::of(&mut read, id.0, subject)?.only(TYPES);
+    let wanted = read.items::<HistoryItem>()?;
     read.answer(wanted, async |db| {
         db.first(GET, &[&id.0], |_| Ok(())).await?.ok_or_else(|| not_found(id.0))?;
-        history::read(&list, &filter, subject, db, &*log).await
+        history.read(db).await
     })
     .await
 }
