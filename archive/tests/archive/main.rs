@@ -263,7 +263,7 @@ async fn a_file_that_is_gone_or_damaged_is_an_error() {
             Some(bytes) => {
                 blobs.put_opts(at, bytes.into(), Default::default()).await.unwrap();
             }
-            None => drop(object_store::ObjectStoreExt::delete(blobs, at).await.unwrap()),
+            None => object_store::ObjectStoreExt::delete(blobs, at).await.unwrap(),
         }
         let read = archived.events(Position::START).stream().try_concat().await;
         assert!(matches!(read, Err(Error::File(_))), "{read:?}");

@@ -135,13 +135,13 @@ impl Crowd {
             {
                 faults.push(format!("{} is read for all workspaces", text("Index Name")));
             }
-            "Sort" if plan["Plans"][0]["Plan Rows"].as_f64().is_none_or(|rows| rows > SORTED) => {
-                if !COUNTED.contains(&name) && !SUMS.contains(&name) {
-                    faults.push(format!(
-                        "{} rows are sorted by {}",
-                        plan["Plans"][0]["Plan Rows"], plan["Sort Key"]
-                    ));
-                }
+            "Sort"
+                if plan["Plans"][0]["Plan Rows"].as_f64().is_none_or(|rows| rows > SORTED)
+                    && !COUNTED.contains(&name)
+                    && !SUMS.contains(&name) =>
+            {
+                let (rows, key) = (&plan["Plans"][0]["Plan Rows"], &plan["Sort Key"]);
+                faults.push(format!("{rows} rows are sorted by {key}"));
             }
             _ => {}
         }
