@@ -58,7 +58,7 @@ pub(crate) async fn run(settings: &Settings, args: Args, signals: &mut Signals) 
 }
 
 async fn print(settings: &Settings, servers: &Servers, tail: &Tail) -> anyhow::Result<()> {
-    let (_, log) = parts::event_log(settings, servers, &weir_infra::metrics::registry()).await?;
+    let log = parts::opened_log(settings, servers).await?;
     let head = log.head().await?;
     let after = match tail.after {
         Some(position) => Position(position),

@@ -9,7 +9,10 @@ use weir_command::{
     Directory,
     accounts::{self, Accounts, model_key::ModelKeys},
     app::{Executor, questions::Models},
-    process::ingest,
+    process::{
+        erase::{self, Eraser},
+        ingest,
+    },
 };
 use weir_engine::Engine;
 use weir_events::EventLog;
@@ -24,6 +27,7 @@ use weir_infra::{
     metrics::{self, prometheus::Registry},
     nats,
     postgres::{self, Pool},
+    vault::{SealingLog, Vault},
 };
 use weir_query_api::{Positions, ReadMemberships};
 
@@ -46,7 +50,11 @@ fn schemas() -> Vec<String> {
 /// Connections to the servers, and what else every role shares.
 pub(crate) struct Parts {
     pub(crate) nats: async_nats::Client,
+    /// The log as it is, texts sealed: for what folds and stores events.
+    sealed_log: Arc<dyn EventLog>,
+    /// The same for what reads and writes texts.
     pub(crate) log: Arc<dyn EventLog>,
+    vault: Vault,
     pub(crate) pool: Pool,
     pub(crate) blobs: Blobs,
     pub(crate) key: SigningKey,
@@ -60,13 +68,15 @@ impl Parts {
         let key = settings.signing_key()?;
         let blobs = blob::open(&settings.blob_url)?;
         let registry = metrics::registry();
-        let (nats, log) = event_log(settings, servers, &registry).await?;
+        let (nats, sealed_log) = event_log(settings, servers, &registry).await?;
         let pool = database(settings, servers).await?;
+        let vault = Vault::new(pool.clone(), &key);
+        let log: Arc<dyn EventLog> = Arc::new(SealingLog::new(Arc::clone(&sealed_log), vault.clone()));
         weir_projector::ensure(&pool, &weir_projector::projections::all())
             .await
             .context("the read models' tables cannot be made")?;
         let database = servers.database_url.parse().context("database_url")?;
-        Ok(Self { nats, log, pool, blobs, key, registry, database })
+        Ok(Self { nats, sealed_log, log, vault, pool, blobs, key, registry, database })
     }
 
     /// Watches how far the read models are.
@@ -118,7 +128,7 @@ impl Parts {
         lifecycle: &Lifecycle,
     ) -> anyhow::Result<Routes> {
         let past = weir_projector::Past::new(
-            Arc::clone(&self.log),
+            Arc::clone(&self.sealed_log),
             self.pool.clone(),
             weir_projector::projections::all(),
             weir_projector::PastOptions {
@@ -141,6 +151,7 @@ impl Parts {
             positions,
             blobs: Arc::clone(&self.blobs),
             log: Arc::clone(&self.log),
+            vault: self.vault.clone(),
             tail,
             past: Arc::new(Past(past)),
             clock: Utc::now,
@@ -182,14 +193,6 @@ impl Parts {
     ) -> anyhow::Result<Routes> {
         let engine =
             Engine::new(Arc::clone(&self.blobs), engine_config(settings)).context("the query engine")?;
-        let accounts = Accounts::new(
-            self.pool.clone(),
-            Executor::new(Arc::clone(&self.log)),
-            Arc::new(directory.clone()),
-            guards.authenticator.clone(),
-            &self.key,
-            accounts_options(settings),
-        );
         let worker = ingest::Worker::new(
             ingest::Adapters {
                 client: self.nats.clone(),
@@ -209,16 +212,38 @@ impl Parts {
             log: Arc::clone(&self.log),
             blobs: Arc::clone(&self.blobs),
             engine,
-            directory,
+            directory: directory.clone(),
             fetcher: Fetcher::new(fetch::Options {
                 hosts: settings.import_hosts.clone(),
                 time: settings.limits.import_time,
             })?,
             models: self.models(settings)?,
-            shared: shared(settings, &self.registry)?,
-            past: weir_archive::Past::new(Some(self.archive()), Arc::clone(&self.log)),
+            shared: shared(settings, &self.key, &self.registry)?,
+            past: weir_archive::Past::new(Some(self.archive()), Arc::clone(&self.log))
+                .with_vault(self.vault.clone()),
         };
         let app = weir_command::App::new(adapters, command_config(settings), &self.registry)?;
+        let adapters = erase::Adapters {
+            vault: self.vault.clone(),
+            blobs: Arc::clone(&self.blobs),
+            pool: self.pool.clone(),
+            directory: directory.clone(),
+        };
+        let (eraser, erased) = Eraser::new(adapters, app.clone());
+        let stop = lifecycle.inner();
+        lifecycle.spawn_inner("the eraser", async move {
+            eraser.run(stop).await;
+            Ok(())
+        });
+        let accounts = Accounts::new(
+            self.pool.clone(),
+            Executor::new(Arc::clone(&self.log)),
+            Arc::new(directory),
+            guards.authenticator.clone(),
+            erased,
+            &self.key,
+            accounts_options(settings),
+        );
         Ok(Arc::new(move |config| weir_command::routes(config, app.clone(), accounts.clone())))
     }
 
@@ -245,7 +270,7 @@ impl Parts {
             events: settings.limits.archive_events,
             ..weir_archive::Options::default()
         };
-        let archiver = Archiver::new(self.archive(), Arc::clone(&self.log), options);
+        let archiver = Archiver::new(self.archive(), Arc::clone(&self.sealed_log), options);
         let stop = lifecycle.inner();
         lifecycle.spawn_inner("the archiver", async move {
             archiver.run(stop).await;
@@ -256,7 +281,7 @@ impl Parts {
     /// Keeps the read models up to date, as a task.
     pub(crate) fn project(&self, lifecycle: &Lifecycle) -> anyhow::Result<()> {
         let projector = weir_projector::Runtime::new(
-            Arc::clone(&self.log),
+            Arc::clone(&self.sealed_log),
             self.pool.clone(),
             weir_projector::projections::all(),
             weir_projector::Options::default(),
@@ -317,7 +342,7 @@ fn command_config(settings: &Settings) -> weir_command::Config {
 }
 
 /// What processes share, if a server for it is given. It is connected in the background: nothing depends on it.
-fn shared(settings: &Settings, registry: &Registry) -> anyhow::Result<Shared> {
+fn shared(settings: &Settings, key: &SigningKey, registry: &Registry) -> anyhow::Result<Shared> {
     let Some(url) = &settings.redis_url else { return Ok(Shared::off()) };
     let limits = &settings.limits;
     let options = cache::Options {
@@ -327,12 +352,12 @@ fn shared(settings: &Settings, registry: &Registry) -> anyhow::Result<Shared> {
         value_bytes: limits.redis_value_bytes,
         ttls: cache::Ttls { results: limits.cache_result_ttl, llm: limits.cache_llm_ttl },
     };
-    let shared = Shared::open(url, options, registry)?;
+    let shared = Shared::open(url, key, options, registry)?;
     shared.warm();
     Ok(shared)
 }
 
-/// The event log, and the connection that it uses.
+/// The event log as it is, with its texts sealed, and the connection that it uses.
 pub(crate) async fn event_log(
     settings: &Settings,
     servers: &Servers,
@@ -342,7 +367,14 @@ pub(crate) async fn event_log(
     Ok((client, Arc::new(log)))
 }
 
-/// The same, as what it is.
+/// The event log with its texts opened.
+pub(crate) async fn opened_log(settings: &Settings, servers: &Servers) -> anyhow::Result<Arc<dyn EventLog>> {
+    let (_, log) = event_log(settings, servers, &metrics::registry()).await?;
+    let pool = postgres::connect(&servers.database_url, settings.database_connections)?;
+    Ok(Arc::new(SealingLog::new(log, Vault::new(pool, &settings.signing_key()?))))
+}
+
+/// The event log as [`event_log`] gives it, by its own type.
 pub(crate) async fn jetstream(
     settings: &Settings,
     servers: &Servers,

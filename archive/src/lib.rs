@@ -47,6 +47,9 @@ pub enum Error {
     /// The event log did not answer.
     #[error(transparent)]
     Log(#[from] Unavailable),
+    /// The keys of texts cannot be had.
+    #[error(transparent)]
+    Keys(#[from] weir_infra::vault::Unavailable),
     /// Another archiver was first. What this one had written is nobody's.
     #[error("another archiver was first")]
     Overtaken,

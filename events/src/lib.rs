@@ -32,6 +32,7 @@ pub mod name;
 pub mod query;
 pub mod schema;
 pub mod subject;
+pub mod text;
 pub mod upcast;
 pub mod visualization;
 pub mod workspace;

@@ -12,6 +12,8 @@ events! {
         RoleChanged = "weir.member.role_changed.v1",
         /// Someone left or was removed.
         Removed = "weir.member.removed.v1",
+        /// What someone had asked in the workspace was erased.
+        Erased = "weir.member.erased.v1",
     }
 }
 
@@ -72,6 +74,10 @@ pub struct RoleChanged {
 /// Someone left or was removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Removed {}
+
+/// What someone had asked in the workspace up to here was erased: the key that it was sealed under is destroyed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Erased {}
 
 impl From<Event> for crate::Event {
     fn from(e: Event) -> Self {

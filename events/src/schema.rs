@@ -134,7 +134,8 @@ pub fn guide() -> String {
          - A slow reader loses nothing and slows nobody: it gets events from the log when they have left memory.\n\n\
          Over HTTP an event is a CloudEvent in its JSON form, with `position`, `workspace`, `actor` and `correlation` beside\n\
          the usual attributes and the payload in `data`. In NATS (stream `WEIR_EVENTS`, subject\n\
-         `weir.<workspace>.<aggregate>.<id>`) the envelope is in headers:\n\n\
+         `weir.<workspace>.<aggregate>.<id>`) the envelope is in headers, and free text is sealed (`weir:sealed:…`, see\n\
+         [erasure](erasure.md)):\n\n\
          | header | |\n|---|---|\n",
     );
     for (name, about, always) in ENVELOPE {

@@ -14,6 +14,8 @@ events! {
         Renamed = "weir.workspace.renamed.v1",
         /// Its owner decided whether language models may see its rows.
         RowsShared = "weir.workspace.rows_shared.v1",
+        /// It was deleted for good, and what was written in it erased.
+        Deleted = "weir.workspace.deleted.v1",
     }
 }
 
@@ -42,6 +44,11 @@ pub struct RowsShared {
     /// Whether they may.
     pub shared: bool,
 }
+
+/// A workspace was deleted for good: nobody is in it any more, its files are deleted, and the keys that its texts were
+/// sealed under are destroyed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deleted {}
 
 impl From<Event> for crate::Event {
     fn from(e: Event) -> Self {

@@ -16,6 +16,26 @@ async fn fresh() -> (Arc<dyn EventLog>, Nats) {
 
 weir_events::contract_suite!(fresh);
 
+/// The same with texts sealed on their way in and opened on their way out.
+mod sealed {
+    use weir_events::MemoryLog;
+    use weir_infra::{
+        auth::SigningKey,
+        testing::{Database, database},
+        vault::{SealingLog, Vault},
+    };
+
+    use super::*;
+
+    async fn fresh() -> (Arc<dyn EventLog>, Database) {
+        let database = database().await;
+        let vault = Vault::new(database.pool().clone(), &SigningKey::generate());
+        (Arc::new(SealingLog::new(Arc::new(MemoryLog::new()), vault)), database)
+    }
+
+    weir_events::contract_suite!(fresh);
+}
+
 /// The same with writes that always share a batch, however few they are.
 mod always_in_batches {
     use super::*;

@@ -34,6 +34,8 @@ pub(crate) struct View {
     pub(crate) query: String,
     /// The day (UTC): some numbers are counted back from it.
     pub(crate) today: NaiveDate,
+    /// The keys that texts were opened with: once one is destroyed, nothing that was read with it is found.
+    pub(crate) keys: u64,
 }
 
 impl View {
@@ -46,6 +48,7 @@ impl View {
             self.path.as_bytes(),
             self.query.as_bytes(),
             self.today.to_string().as_bytes(),
+            &self.keys.to_be_bytes(),
             &snapshot.workspace.0.to_be_bytes(),
             &snapshot.checkpoint.generation.to_be_bytes(),
         ] {
@@ -240,6 +243,7 @@ mod tests {
             path: "/api/v1/datasets".into(),
             query: "5:limit=1:2;".into(),
             today: NaiveDate::from_ymd_opt(2026, 3, 1).unwrap(),
+            keys: 1,
         }
     }
 
@@ -258,6 +262,7 @@ mod tests {
             View { path: "/api/v1/dataset".into(), query: "s5:limit=1:2;".into(), ..view() },
             View { query: String::new(), ..view() },
             View { today: NaiveDate::from_ymd_opt(2026, 3, 2).unwrap(), ..view() },
+            View { keys: 2, ..view() },
         ] {
             assert_ne!(tag, other.etag(snapshot(9, 5)), "{other:?}");
         }

@@ -36,6 +36,7 @@ mod metrics;
 mod position;
 mod read;
 mod reader;
+mod search;
 mod sql;
 mod state;
 mod tail;

@@ -125,11 +125,13 @@ impl Read {
             None => None,
         };
         let moment = past.as_ref().and_then(|past| past.time);
+        let keys = state.0.sources.vault.version(caller.workspace).await?;
         let view = View {
             workspace: caller.workspace,
             path: req.path().to_owned(),
             query: params.canonical().to_owned(),
             today: moment.unwrap_or(now).date_naive(),
+            keys,
         };
         Ok(Self {
             params,
@@ -295,7 +297,9 @@ impl Read {
             return Ok(Found::Known(etag, position));
         }
         let answer = work(&db).await?;
-        let body = serialize(&answer, wanted)?;
+        let positioned = wanted.position;
+        let json = state.sources.vault.open(self.view.workspace, serialize(&answer, wanted)?).await?;
+        let body = if positioned { Body::positioned(json) } else { Body::plain(json) };
         let entry = Arc::new(Entry::new(etag, body, snapshot));
         state.answers.put(self.view.clone(), entry.clone()).await;
         Ok(Found::Read(entry, position))
@@ -400,7 +404,8 @@ fn tag(response: &mut HttpResponse, etag: &str, position: Position) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
 }
 
-fn serialize(answer: &impl Serialize, wanted: Wanted) -> Result<Body, Problem> {
+/// The answer as JSON, its texts as they are in the read models.
+fn serialize(answer: &impl Serialize, wanted: Wanted) -> Result<Bytes, Problem> {
     let json = match wanted.selection {
         None => serde_json::to_vec(answer),
         Some(selection) => {
@@ -418,8 +423,7 @@ fn serialize(answer: &impl Serialize, wanted: Wanted) -> Result<Body, Problem> {
             serde_json::to_vec(&value)
         }
     };
-    let json = json.map(Bytes::from).map_err(Problem::internal)?;
-    Ok(if wanted.position { Body::positioned(json) } else { Body::plain(json) })
+    json.map(Bytes::from).map_err(Problem::internal)
 }
 
 /// The moment that is asked for.

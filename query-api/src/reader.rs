@@ -101,6 +101,11 @@ impl<'c> Reader<'c> {
         Ok(Self { tx, workspace, snapshot, live: true })
     }
 
+    /// Whose rows it reads.
+    pub(crate) fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
     /// What this transaction sees.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.snapshot

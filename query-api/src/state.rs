@@ -8,7 +8,7 @@ use deadpool_postgres::Pool;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
 use weir_events::{AsOf, EventLog, Position, WorkspaceId};
-use weir_infra::http::Problem;
+use weir_infra::{http::Problem, vault::Vault};
 
 use crate::{
     cache::{Answers, Flights},
@@ -85,8 +85,10 @@ pub struct Sources {
     pub positions: Positions,
     /// The blob store with the results of runs.
     pub blobs: Arc<dyn ObjectStore>,
-    /// The event log, asked how far it is, and for the history of one thing.
+    /// The event log, asked how far it is, and for the history of one thing. It shows texts opened.
     pub log: Arc<dyn EventLog>,
+    /// The keys of the texts in the read models.
+    pub vault: Vault,
     /// Its newest events, for those who subscribe.
     pub tail: Tail,
     /// The past.

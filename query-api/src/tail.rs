@@ -27,6 +27,8 @@ const PIECE_BYTES: usize = 256 << 10;
 /// What lies between two of a workspace's streams that are told of the same event. A thousand at once would keep the
 /// answers waiting that go out by the same threads.
 const APART: Duration = Duration::from_micros(50);
+/// Events after which texts of earlier ones cannot be read any more.
+const ERASES: [&str; 2] = ["weir.member.erased.v1", "weir.workspace.deleted.v1"];
 /// The pause before the log is followed again after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -90,6 +92,12 @@ enum Found {
 impl Ring {
     fn push(&mut self, event: Framed) {
         self.last = event.position;
+        if ERASES.contains(&&*event.kind) {
+            // What comes before it may show what is erased now; the log does not.
+            self.events.clear();
+            (self.bytes, self.after) = (0, event.position);
+            return;
+        }
         self.bytes += event.bytes.len();
         self.events.push_back(Arc::new(event));
         while self.bytes > RING_BYTES

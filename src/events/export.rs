@@ -98,7 +98,7 @@ pub(super) async fn run(settings: &Settings, args: Args, signals: &mut Signals) 
 }
 
 async fn export(settings: &Settings, servers: &Servers, args: &Args) -> anyhow::Result<()> {
-    let (_, log) = parts::event_log(settings, servers, &weir_infra::metrics::registry()).await?;
+    let log = parts::opened_log(settings, servers).await?;
     if args.out == Path::new("-") {
         let mut out = Out::new(args.format, std::io::stdout())?;
         copy(&*log, args, &mut out).await?;

@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use datafusion::arrow::{array::RecordBatch, datatypes::SchemaRef};
 use futures::{
-    StreamExt,
+    StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
 use weir_engine::sql::{ReadError, Rows, Table};
 use weir_events::{EventLog, Filter, Position, Start, Stored, WorkspaceId};
+use weir_infra::vault::Vault;
 
 use self::usage::Usage;
 use crate::{Archive, Error, Snapshot};
@@ -62,6 +63,7 @@ impl View {
 pub struct Past {
     archive: Option<Archive>,
     log: Arc<dyn EventLog>,
+    vault: Option<Vault>,
 }
 
 impl std::fmt::Debug for Past {
@@ -73,7 +75,13 @@ impl std::fmt::Debug for Past {
 impl Past {
     /// Of that log, with the archive of it, if there is one.
     pub fn new(archive: Option<Archive>, log: Arc<dyn EventLog>) -> Self {
-        Self { archive, log }
+        Self { archive, log, vault: None }
+    }
+
+    /// Opens the texts of what is archived. The log opens its own.
+    #[must_use]
+    pub fn with_vault(self, vault: Vault) -> Self {
+        Self { vault: Some(vault), ..self }
     }
 
     /// Everything that has happened in a workspace up to now.
@@ -86,7 +94,7 @@ impl Past {
             Some(archive) => Some(archive.snapshot(Some(workspace)).await?),
             None => None,
         };
-        Ok(Moment { workspace, position, archived, log: Arc::clone(&self.log) })
+        Ok(Moment { workspace, position, archived, log: Arc::clone(&self.log), vault: self.vault.clone() })
     }
 }
 
@@ -97,6 +105,7 @@ pub struct Moment {
     position: Position,
     archived: Option<Snapshot>,
     log: Arc<dyn EventLog>,
+    vault: Option<Vault>,
 }
 
 impl std::fmt::Debug for Moment {
@@ -131,7 +140,18 @@ impl Moment {
             events
         };
         let archived = self.archived.iter().map(|archived| archived.events(Position::START).stream());
-        let archived = stream::iter(archived.collect::<Vec<_>>()).flatten();
+        let vault = self.vault.clone();
+        let archived = stream::iter(archived.collect::<Vec<_>>()).flatten().and_then(move |events| {
+            let vault = vault.clone();
+            async move {
+                let Some(vault) = vault else { return Ok(events) };
+                let mut opened = Vec::with_capacity(events.len());
+                for event in events {
+                    opened.push(vault.open_stored(event).await?);
+                }
+                Ok(opened)
+            }
+        });
         let tail = stream::try_unfold(Some(end), move |after| {
             let (log, filter) = (Arc::clone(&log), filter.clone());
             async move {

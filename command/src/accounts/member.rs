@@ -9,12 +9,12 @@ use weir_infra::{
     http::{Code, Problem, RequestContext},
 };
 
-use super::{Accounts, Email};
+use super::{Accounts, ERASED, Email};
 use crate::{
     app::context,
     domain::{
         Command, Decider,
-        member::{Add, ChangeRole, Error, Member, Others, Remove},
+        member::{Add, ChangeRole, Erase, Error, Member, Others, Remove},
     },
 };
 
@@ -97,6 +97,25 @@ impl Accounts {
         // What was decided stands in the log, whatever becomes of the lock.
         lock.commit().await.ok();
         Ok(position)
+    }
+
+    /// The same, and erases what they asked there, also when they have left before. Tells whether that is done already.
+    ///
+    /// # Errors
+    /// As [`Self::remove_member`].
+    pub async fn erase_member<R>(
+        &self,
+        caller: &Caller<R>,
+        user: UserId,
+        request: &RequestContext,
+    ) -> Result<(bool, Position), Problem> {
+        let mut client = self.0.pool.get().await?;
+        let lock = lock_owners(&mut client, caller.workspace).await?;
+        let command = Erase { others: self.others(caller, user).await? };
+        let position = self.change(caller, user, &command, request).await?;
+        // What was decided stands in the log, whatever becomes of the lock.
+        lock.commit().await.ok();
+        Ok((self.0.erased.wait_for(position, ERASED).await, position))
     }
 
     async fn change<R, C: Command<Member, Error = Error>>(

@@ -47,11 +47,17 @@ use weir_infra::{
 };
 
 use self::{attempts::Attempts, password::Passwords};
-use crate::app::{Done, Executor};
+use crate::{
+    app::{Done, Executor},
+    process::erase::Erased,
+};
 
 /// How long a command waits for the directory to have seen what it wrote, so that the caller's
 /// next request finds it. Longer only costs the caller a retry.
 const SEEN: Duration = Duration::from_secs(2);
+
+/// How long a command waits for what is to be erased. It is erased either way.
+const ERASED: Duration = Duration::from_secs(10);
 
 /// How strict accounts are.
 #[derive(Debug, Clone)]
@@ -89,6 +95,7 @@ struct Inner {
     executor: Executor,
     workspaces: Arc<dyn Workspaces>,
     authenticator: Authenticator,
+    erased: Erased,
     passwords: Passwords,
     attempts: Attempts,
     /// From which the secrets of keyed requests are derived.
@@ -109,6 +116,7 @@ impl Accounts {
         executor: Executor,
         workspaces: Arc<dyn Workspaces>,
         authenticator: Authenticator,
+        erased: Erased,
         key: &SigningKey,
         options: Options,
     ) -> Self {
@@ -117,6 +125,7 @@ impl Accounts {
             executor,
             workspaces,
             authenticator,
+            erased,
             passwords: Passwords::new(options.hashing),
             attempts: Attempts::new(options.per_account, options.per_address),
             secrets: key.derive("accounts: secrets of keyed requests"),

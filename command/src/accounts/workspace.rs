@@ -6,10 +6,10 @@ use weir_infra::{
     http::{Code, Problem, RequestContext},
 };
 
-use super::Accounts;
+use super::{Accounts, ERASED};
 use crate::{
     app::{context, context_of},
-    domain::workspace::{Change, Changed, Create, Error, Workspace},
+    domain::workspace::{Change, Changed, Create, Delete, Error, Workspace},
 };
 
 impl From<Error> for Problem {
@@ -18,6 +18,13 @@ impl From<Error> for Problem {
             Error::Invalid(invalid) => invalid.into(),
             Error::NotFound => Self::new(Code::WorkspaceNotFound, "There is no such workspace."),
             Error::Exists => Self::new(Code::Conflict, "Another workspace has this id."),
+            Error::Personal => Self::new(
+                Code::PersonalWorkspace,
+                "A personal workspace stays with the person that it came with.",
+            ),
+            Error::NotConfirmed => {
+                Self::invalid("name", "not_confirmed", "Say the workspace's name to delete it for good.")
+            }
         }
     }
 }
@@ -41,6 +48,21 @@ impl Accounts {
         let done = self.0.executor.execute::<Workspace, _>(&id, &create, &cx).await?;
         let position = self.position(&done).await?;
         Ok((id, done.reply, position))
+    }
+
+    /// Deletes the caller's workspace for good. Tells whether everything in it is erased already.
+    ///
+    /// # Errors
+    /// 409 for a personal one, 422 where `name` is not its name, 503 where the log is away.
+    pub async fn delete_workspace<R>(
+        &self,
+        caller: &Caller<R>,
+        name: String,
+        request: &RequestContext,
+    ) -> Result<(bool, Position), Problem> {
+        let cx = context(caller, request);
+        let done = self.0.executor.execute::<Workspace, _>(&caller.workspace, &Delete { name }, &cx).await?;
+        Ok((self.0.erased.wait_for(done.position, ERASED).await, done.position))
     }
 
     /// Changes the caller's workspace.

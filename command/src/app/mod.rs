@@ -219,6 +219,13 @@ impl App {
         &self.0.config
     }
 
+    /// Forgets what is in memory of answers and texts; everything can be had again, save what was erased.
+    pub(crate) fn forget(&self) {
+        self.0.results.clear();
+        self.0.questions.clear();
+        self.0.contexts.invalidate_all();
+    }
+
     pub(crate) fn blobs(&self) -> &Blobs {
         &self.0.blobs
     }

@@ -449,7 +449,11 @@ impl Receipt {
             events_to: ran.past.map(|position| position.0),
         };
         let results = &self.app.0.results;
-        let key = results.stored(self.cx.workspace, &ran.kept, self.id).await;
+        // What the past's texts were is kept nowhere but in the log, where it can be erased.
+        let key = match ran.past {
+            None => results.stored(self.cx.workspace, &ran.kept, self.id).await,
+            Some(_) => None,
+        };
         executed.result.clone_from(&key);
         let written = self.write(executed).await;
         let named = match &written {

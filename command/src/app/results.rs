@@ -255,6 +255,11 @@ impl Results {
         }
     }
 
+    /// Forgets what is in memory.
+    pub(super) fn clear(&self) {
+        self.memory.invalidate_all();
+    }
+
     /// Removes an answer that no receipt names and nobody can find.
     pub(super) async fn forget(&self, key: &str) {
         if let Ok(path) = Path::parse(key)

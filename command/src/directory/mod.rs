@@ -35,7 +35,7 @@ use weir_events::{
 };
 use weir_infra::{auth::Memberships, http::Problem};
 
-pub use model::{Approved, Context, ContextVersion, Dataset, Query, Ready, Status, Visualization};
+pub use model::{Approved, Context, ContextVersion, Dataset, Erasure, Query, Ready, Status, Visualization};
 pub use recent::Run;
 
 use crate::{
@@ -53,6 +53,7 @@ struct Inner {
     model: Arc<RwLock<Model>>,
     skipped: Arc<AtomicU64>,
     reached: watch::Receiver<Reached>,
+    erasures: watch::Receiver<usize>,
     _follower: AbortOnDropHandle<()>,
 }
 
@@ -101,6 +102,7 @@ impl Directory {
         let model = Arc::new(RwLock::new(Model::default()));
         let skipped = Arc::new(AtomicU64::new(0));
         let (sender, reached) = watch::channel(Reached::default());
+        let (erasing, erasures) = watch::channel(0);
         let (fold, count) = (model.clone(), skipped.clone());
         let follower = tokio::spawn(async move {
             while let Some(next) = events.next().await {
@@ -114,7 +116,12 @@ impl Directory {
                 };
                 match stored.decode() {
                     Ok(recorded) => {
-                        fold.write().unwrap_or_else(PoisonError::into_inner).apply(&recorded);
+                        let erasures = {
+                            let mut model = fold.write().unwrap_or_else(PoisonError::into_inner);
+                            model.apply(&recorded);
+                            model.erasures.len()
+                        };
+                        erasing.send_if_modified(|known| std::mem::replace(known, erasures) != erasures);
                     }
                     Err(error) if about_members(&stored.subject) => {
                         let reason = format!(
@@ -133,7 +140,7 @@ impl Directory {
                 sender.send_modify(|r| r.position = stored.position);
             }
         });
-        let inner = Inner { model, skipped, reached, _follower: AbortOnDropHandle::new(follower) };
+        let inner = Inner { model, skipped, reached, erasures, _follower: AbortOnDropHandle::new(follower) };
         let directory = Self(Arc::new(inner));
         directory.reach(head).await?;
         Ok(directory)
@@ -328,6 +335,16 @@ impl Directory {
     /// A chart of the workspace, deleted ones too.
     pub fn visualization(&self, workspace: WorkspaceId, id: VisualizationId) -> Option<Visualization> {
         self.within(workspace, |w| w.visualizations.get(&id).cloned())
+    }
+
+    /// What is to be erased, or was, after the first `known`; waits until there is something.
+    pub(crate) async fn erasures(&self, known: usize) -> Vec<Erasure> {
+        let mut erasures = self.0.erasures.clone();
+        if erasures.wait_for(|number| *number > known).await.is_err() {
+            // The directory has ended, and the process does with it.
+            std::future::pending::<()>().await;
+        }
+        self.read(|m| m.erasures.iter().skip(known).copied().collect())
     }
 
     /// Waits until the outcome of a dataset's version is known, and gives the dataset; `None` when

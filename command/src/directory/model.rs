@@ -14,6 +14,7 @@ use weir_events::{
     member::{self, Role},
     name, query, visualization, workspace,
 };
+use weir_infra::vault::{ERASED, Whose};
 
 use super::recent::{Recent, Run};
 use crate::accounts::Member;
@@ -25,6 +26,21 @@ pub(super) struct Model {
     /// Who is where: the members of `workspaces`, the other way round.
     pub(super) by_user: HashMap<UserId, BTreeSet<WorkspaceId>>,
     pub(super) recent: Recent,
+    /// What is to be erased, in the stream's order.
+    pub(super) erasures: Vec<Erasure>,
+}
+
+/// Something that is to be erased, or was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erasure {
+    /// The event that says so.
+    pub position: Position,
+    /// When it was decided: what is older goes.
+    pub at: DateTime<Utc>,
+    /// In which workspace.
+    pub workspace: WorkspaceId,
+    /// Whose texts.
+    pub whose: Whose,
 }
 
 /// One workspace. Bounded by what people made in it, not by what happened.
@@ -201,6 +217,8 @@ pub struct Query {
     pub(super) saved_at: Position,
     /// The question that it last answered, where one was asked in plain language.
     pub(super) asked: Option<Box<Approved>>,
+    /// Who asked that.
+    pub(super) asked_by: Option<UserId>,
 }
 
 /// A question in plain language, with SQL that answered it.
@@ -218,7 +236,8 @@ const EXAMPLE: usize = 4 << 10;
 impl Approved {
     fn of(run: &query::Executed) -> Option<Box<Self>> {
         let question = run.question.as_ref()?;
-        (question.len() + run.sql.len() <= EXAMPLE)
+        let readable = question != ERASED && run.sql != ERASED;
+        (readable && question.len() + run.sql.len() <= EXAMPLE)
             .then(|| Box::new(Self { question: question.clone(), sql: run.sql.clone() }))
     }
 }
@@ -294,18 +313,27 @@ impl Model {
         let workspace = self.workspaces.entry(workspace_id).or_default();
         let id = recorded.subject.id();
         match &recorded.event {
+            Event::Workspace(workspace::Event::Deleted(_)) => {
+                let members = std::mem::take(&mut workspace.members);
+                self.workspaces.remove(&workspace_id);
+                members.keys().for_each(|user| self.leave(*user, workspace_id));
+                self.erase(recorded, Whose::Workspace);
+            }
             Event::Workspace(e) => workspace.workspace(e, recorded),
+            Event::Member(member::Event::Erased(_)) => {
+                let Ok(user) = id.parse() else { return };
+                for query in workspace.queries.values_mut().filter(|query| query.asked_by == Some(user)) {
+                    (query.asked, query.asked_by) = (None, None);
+                }
+                self.erase(recorded, Whose::Member(user));
+            }
             Event::Member(e) => {
                 let Ok(user) = id.parse() else { return };
                 workspace.member(user, e, recorded);
-                let of_user = self.by_user.entry(user).or_default();
                 if workspace.members.contains_key(&user) {
-                    of_user.insert(workspace_id);
+                    self.by_user.entry(user).or_default().insert(workspace_id);
                 } else {
-                    of_user.remove(&workspace_id);
-                }
-                if of_user.is_empty() {
-                    self.by_user.remove(&user);
+                    self.leave(user, workspace_id);
                 }
             }
             Event::Dataset(e) => {
@@ -318,7 +346,7 @@ impl Model {
             }
             Event::Query(e) => {
                 let Ok(id) = id.parse() else { return };
-                workspace.query(id, e, recorded.position);
+                workspace.query(id, e, recorded);
                 match e {
                     query::Event::Executed(e) => {
                         let (sql, within) = (e.sql.clone(), e.context.clone());
@@ -337,6 +365,25 @@ impl Model {
             }
             Event::Name(e) => workspace.name(id, e),
         }
+    }
+}
+
+impl Model {
+    fn leave(&mut self, user: UserId, workspace: WorkspaceId) {
+        if let Some(of_user) = self.by_user.get_mut(&user) {
+            of_user.remove(&workspace);
+            if of_user.is_empty() {
+                self.by_user.remove(&user);
+            }
+        }
+    }
+
+    fn erase(&mut self, recorded: &Recorded, whose: Whose) {
+        let (position, at, workspace) =
+            (recorded.position, recorded.meta.time, recorded.subject.workspace_id());
+        // Whose a run was is not known here; what is asked for again is in the log.
+        self.recent.forget(workspace);
+        self.erasures.push(Erasure { position, at, workspace, whose });
     }
 }
 
@@ -362,6 +409,8 @@ impl Workspace {
                     about.name.clone_from(&e.name);
                 }
             }
+            // Nothing is left of it: see `Model::apply`.
+            workspace::Event::Deleted(_) => {}
         }
     }
 
@@ -376,6 +425,8 @@ impl Workspace {
             member::Event::Removed(_) => {
                 self.members.remove(&user);
             }
+            // Says nothing of who is in it: see `Model::apply`.
+            member::Event::Erased(_) => {}
         }
     }
 
@@ -469,14 +520,18 @@ impl Workspace {
         }
     }
 
-    fn query(&mut self, id: QueryId, event: &query::Event, position: Position) {
+    fn query(&mut self, id: QueryId, event: &query::Event, recorded: &Recorded) {
+        let position = recorded.position;
         let query = self.queries.entry(id).or_default();
         match event {
             query::Event::Executed(e) => {
                 query.run = position;
                 query.answered = true;
                 // Whoever runs the same SQL without a question takes nothing from it.
-                query.asked = Approved::of(e).or(query.asked.take());
+                if let Some(asked) = Approved::of(e) {
+                    query.asked = Some(asked);
+                    query.asked_by = recorded.meta.actor.user();
+                }
             }
             query::Event::Failed(_) if query.answered => {}
             query::Event::Failed(_) => query.run = position,

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use weir_events::{QueryId, RunId, WorkspaceId, query::Within};
+use weir_infra::vault::ERASED;
 
 /// How many bytes of SQL are kept over all workspaces.
 const BYTES: usize = 32 << 20;
@@ -30,6 +31,10 @@ pub(super) struct Recent {
 
 impl Recent {
     pub(super) fn add(&mut self, workspace: WorkspaceId, id: RunId, run: Run) {
+        // Nobody can draw a chart of SQL that was erased.
+        if run.sql == ERASED {
+            return;
+        }
         let (key, bytes) = ((workspace, id), run.sql.len() + OVERHEAD);
         if self.runs.insert(key, run).is_none() {
             self.order.push_back(key);
@@ -41,6 +46,19 @@ impl Recent {
                 self.bytes -= (run.sql.len() + OVERHEAD).min(self.bytes);
             }
         }
+    }
+
+    /// Forgets a workspace's runs.
+    pub(super) fn forget(&mut self, workspace: WorkspaceId) {
+        self.order.retain(|key| key.0 != workspace);
+        let (runs, bytes) = (&mut self.runs, &mut self.bytes);
+        runs.retain(|key, run| {
+            let stays = key.0 != workspace;
+            if !stays {
+                *bytes -= (run.sql.len() + OVERHEAD).min(*bytes);
+            }
+            stays
+        });
     }
 
     pub(super) fn get(&self, workspace: WorkspaceId, id: RunId) -> Option<Run> {
@@ -66,5 +84,9 @@ mod tests {
         assert!(recent.get(workspace, RunId(Uuid::from_u128(0))).is_none());
         assert!(recent.get(workspace, RunId(Uuid::from_u128(39))).is_some());
         assert!(recent.bytes <= BYTES && recent.runs.len() == recent.order.len());
+        recent.forget(WorkspaceId(Uuid::from_u128(9)));
+        assert!(recent.get(workspace, RunId(Uuid::from_u128(39))).is_some());
+        recent.forget(workspace);
+        assert_eq!((recent.bytes, recent.runs.len(), recent.order.len()), (0, 0, 0));
     }
 }

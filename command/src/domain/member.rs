@@ -2,7 +2,7 @@
 
 use weir_events::{
     Event as AnyEvent, Subject, UserId, WorkspaceId,
-    member::{Added, Event, Removed, Role, RoleChanged},
+    member::{Added, Erased, Event, Removed, Role, RoleChanged},
 };
 
 use super::{Command, Ctx, Decider, Decision, ctx::Seed};
@@ -16,6 +16,8 @@ pub enum Member {}
 pub struct State {
     /// What they may do; `None` where they are not in the workspace.
     pub role: Option<Role>,
+    /// Whether they may have asked something there that was not erased.
+    pub left_texts: bool,
 }
 
 impl Decider for Member {
@@ -35,11 +37,12 @@ impl Decider for Member {
     }
 
     fn evolve(state: &mut State, event: &Event) {
-        state.role = match event {
-            Event::Added(e) => Some(e.role),
-            Event::RoleChanged(e) => Some(e.role),
-            Event::Removed(_) => None,
-        };
+        match event {
+            Event::Added(e) => *state = State { role: Some(e.role), left_texts: true },
+            Event::RoleChanged(e) => state.role = Some(e.role),
+            Event::Removed(_) => state.role = None,
+            Event::Erased(_) => state.left_texts = state.role.is_some(),
+        }
     }
 }
 
@@ -142,6 +145,29 @@ impl Command<Member> for Remove {
     }
 }
 
+/// Takes someone out, where they are still in, and erases what they asked in the workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erase {
+    /// Who else is in the workspace.
+    pub others: Others,
+}
+
+impl Command<Member> for Erase {
+    type Reply = ();
+    type Error = Error;
+
+    fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, ()>, Error> {
+        match state.role {
+            Some(role) => {
+                self.others.spare(role)?;
+                Ok(Decision::one(Removed {}, ()).and(Erased {}))
+            }
+            None if state.left_texts => Ok(Decision::one(Erased {}, ())),
+            None => Err(Error::NotMember),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -164,7 +190,7 @@ mod tests {
             .when(Add { role: Role::Editor })
             .then_error(Error::AlreadyMember);
         let fresh = Ctx { seed: Seed::Fresh(Uuid::nil()), ..ctx() };
-        let state = State { role: Some(Role::Viewer) };
+        let state = State { role: Some(Role::Viewer), left_texts: true };
         assert_eq!(Add { role: Role::Viewer }.decide(&state, &fresh), Err(Error::AlreadyMember));
         given::<Member>([added(Role::Viewer)]).when(Add { role: Role::Viewer }).then_nothing();
         given::<Member>([added(Role::Viewer), Removed {}.into()])
@@ -191,6 +217,22 @@ mod tests {
             .then_error(Error::PersonalOwner);
         let demote = ChangeRole { role: Role::Viewer, others: PERSONAL };
         given::<Member>([added(Role::Owner)]).when(demote).then_error(Error::PersonalOwner);
+    }
+
+    #[test]
+    fn what_someone_asked_is_erased_with_them_or_after_them() {
+        let (removed, erased) = (Event::from(Removed {}), Event::from(Erased {}));
+        let erase = |others| Erase { others };
+        let viewer = added(Role::Viewer);
+        given::<Member>([viewer.clone()]).when(erase(ALONE)).then([removed.clone(), erased.clone()]);
+        given::<Member>([viewer.clone(), removed.clone()]).when(erase(ALONE)).then([erased.clone()]);
+        let gone = [viewer.clone(), removed.clone(), erased.clone()];
+        given::<Member>(gone.clone()).when(erase(ALONE)).then_error(Error::NotMember);
+        let back = gone.into_iter().chain([viewer.clone(), removed]);
+        given::<Member>(back).when(erase(ALONE)).then([erased]);
+        given::<Member>([]).when(erase(SHARED)).then_error(Error::NotMember);
+        given::<Member>([added(Role::Owner)]).when(erase(ALONE)).then_error(Error::LastOwner);
+        given::<Member>([added(Role::Owner)]).when(erase(PERSONAL)).then_error(Error::PersonalOwner);
     }
 
     #[test]

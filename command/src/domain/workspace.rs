@@ -3,7 +3,7 @@
 use weir_events::{
     Event as AnyEvent, Position, Subject, UserId, WorkspaceId,
     member::{self, Role},
-    workspace::{Created, Event, Renamed, RowsShared},
+    workspace::{Created, Deleted, Event, Renamed, RowsShared},
 };
 
 use super::{Command, Ctx, Decider, Decision, Invalid, validate};
@@ -17,6 +17,8 @@ pub enum Workspace {}
 pub struct State {
     /// Present once it was created.
     pub created: Option<Basics>,
+    /// Whether it was deleted.
+    pub deleted: bool,
 }
 
 /// A workspace that exists.
@@ -68,6 +70,7 @@ impl Decider for Workspace {
                     basics.rows_shared = e.shared;
                 }
             }
+            Event::Deleted(_) => *state = State { created: None, deleted: true },
         }
     }
 }
@@ -84,6 +87,12 @@ pub enum Error {
     /// The name is not one.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// It came with an account and goes with it.
+    #[error("a personal workspace stays with its owner")]
+    Personal,
+    /// What was said to confirm it is not its name.
+    #[error("the name is another one")]
+    NotConfirmed,
 }
 
 /// Makes a workspace and its owner's membership. Made again by the same owner it changes nothing.
@@ -104,6 +113,7 @@ impl Command<Workspace> for Create {
 
     fn decide(&self, state: &State, cx: &Ctx) -> Result<Decision<Event, String>, Error> {
         match &state.created {
+            _ if state.deleted => Err(Error::Exists),
             Some(basics) if basics.owner == self.owner && basics.personal == self.personal => {
                 Ok(Decision::nothing(basics.name.clone()))
             }
@@ -156,6 +166,29 @@ impl Command<Workspace> for Change {
     }
 }
 
+/// Deletes it for good, with all that is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delete {
+    /// Its name, said again by whoever wants that.
+    pub name: String,
+}
+
+impl Command<Workspace> for Delete {
+    type Reply = ();
+    type Error = Error;
+
+    fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, ()>, Error> {
+        let basics = state.created.as_ref().ok_or(Error::NotFound)?;
+        if basics.personal {
+            return Err(Error::Personal);
+        }
+        if self.name.trim() != basics.name {
+            return Err(Error::NotConfirmed);
+        }
+        Ok(Decision::one(Deleted {}, ()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -192,6 +225,21 @@ mod tests {
         given::<Workspace>([created("Team")]).when(create("Team", 2)).then_error(Error::Exists);
     }
 
+    #[test]
+    fn is_deleted_by_its_name_and_never_comes_back() {
+        let delete = |name: &str| Delete { name: name.to_owned() };
+        let deleted = Event::from(Deleted {});
+        given::<Workspace>([created("Team")]).when(delete(" Team ")).then([deleted.clone()]);
+        given::<Workspace>([created("Team")]).when(delete("team")).then_error(Error::NotConfirmed);
+        given::<Workspace>([]).when(delete("")).then_error(Error::NotFound);
+        let personal = Created { name: "Ada".into(), owner: ada(), personal: true };
+        given::<Workspace>([personal.into()]).when(delete("Ada")).then_error(Error::Personal);
+        let gone = [created("Team"), deleted];
+        given::<Workspace>(gone.clone()).when(delete("Team")).then_error(Error::NotFound);
+        given::<Workspace>(gone.clone()).when(create("Team", 1)).then_error(Error::Exists);
+        given::<Workspace>(gone).when(change(Some("b"), None)).then_error(Error::NotFound);
+    }
+
     fn change(name: Option<&str>, share_rows: Option<bool>) -> Change {
         Change { name: name.map(str::to_owned), share_rows }
     }
@@ -203,7 +251,7 @@ mod tests {
         given::<Workspace>([created("a")]).when(rename(" a ")).then_nothing();
         given::<Workspace>([]).when(rename("b")).then_error(Error::NotFound);
         let basics = Basics { name: "a".into(), owner: ada(), personal: false, rows_shared: false };
-        let error = rename("").decide(&State { created: Some(basics) }, &ctx());
+        let error = rename("").decide(&State { created: Some(basics), deleted: false }, &ctx());
         assert!(matches!(error, Err(Error::Invalid(_))));
     }
 

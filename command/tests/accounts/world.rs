@@ -165,6 +165,8 @@ impl World {
             Executor::new(Arc::clone(&log)),
             Arc::new(directory.clone()),
             authenticator.clone(),
+            // Nothing is erased here.
+            tokio::sync::watch::channel(weir_events::Position::START).1.into(),
             &self.key,
             self.options.clone(),
         );

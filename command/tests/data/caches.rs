@@ -28,7 +28,7 @@ impl World {
         let mut opened = None;
         let weir = self
             .start_sharing(config, |registry| {
-                let shared = Shared::open(redis.url(), options, registry).unwrap();
+                let shared = Shared::open(redis.url(), self.key(), options, registry).unwrap();
                 opened = Some(shared.clone());
                 shared
             })

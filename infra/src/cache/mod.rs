@@ -33,6 +33,8 @@ pub use inspect::{Found, InspectError, flush, inspect};
 pub use key::{Content, Key};
 use link::{Link, Times, Use};
 
+use crate::{auth::SigningKey, seal::Seal};
+
 /// Values that may be on their way to the server at once; with their largest size this bounds memory.
 const WRITES: usize = 16;
 
@@ -99,6 +101,9 @@ pub struct Options {
     pub ttls: Ttls,
 }
 
+/// Bytes by which a value grows when it is encrypted.
+const CIPHER: usize = 40;
+
 impl Default for Options {
     fn default() -> Self {
         const HOUR: Duration = Duration::from_secs(3_600);
@@ -133,6 +138,8 @@ pub struct Shared(Option<Arc<Inner>>);
 struct Inner {
     link: Arc<Link>,
     options: Options,
+    /// Encrypts values: whoever reads the server's memory or files learns nothing.
+    cipher: Seal,
     metrics: Metrics,
     writes: Semaphore,
 }
@@ -177,11 +184,12 @@ impl Shared {
         Self(None)
     }
 
-    /// With the server at an address. Connects when it is first used.
+    /// With the server at an address. Connects when it is first used. Values are encrypted with a key that is derived
+    /// from the installation's secret.
     ///
     /// # Errors
     /// When address or prefix make no sense.
-    pub fn open(url: &str, options: Options, registry: &Registry) -> Result<Self, Error> {
+    pub fn open(url: &str, key: &SigningKey, options: Options, registry: &Registry) -> Result<Self, Error> {
         let fine = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
         if !(1..=64).contains(&options.prefix.len()) || !options.prefix.chars().all(fine) {
             return Err(Error::Prefix);
@@ -190,7 +198,8 @@ impl Shared {
         let metrics = Metrics::register(registry)?;
         let times = Times { connect: options.connect, wait: options.wait };
         let link = Arc::new(Link::new(client, times, metrics.connected.clone()));
-        Ok(Self(Some(Arc::new(Inner { link, options, metrics, writes: Semaphore::new(WRITES) }))))
+        let cipher = Seal::new(key, "shared cache");
+        Ok(Self(Some(Arc::new(Inner { link, options, cipher, metrics, writes: Semaphore::new(WRITES) }))))
     }
 
     /// Begins to connect, so that the first use finds it done.
@@ -243,15 +252,18 @@ impl Inner {
     async fn look(&self, namespace: Namespace, key: &Key) -> (Outcome, Option<Bytes>) {
         // No more than a value can be: something else under the key must not fill the memory.
         let mut command = cmd("GETRANGE");
-        let most = self.options.value_bytes + seal::BYTES;
+        let most = self.options.value_bytes + CIPHER + seal::BYTES;
         command.arg(self.name(namespace, key)).arg(0).arg(most);
         match self.ask::<Bytes>(&command).await {
             // What is not there is an empty text.
             Ok(sealed) if sealed.is_empty() => (Outcome::Miss, None),
-            Ok(sealed) => match seal::open(namespace.name(), key, &sealed) {
-                Some(value) => (Outcome::Hit, Some(value)),
-                None => (Outcome::Damaged, None),
-            },
+            Ok(sealed) => {
+                let encrypted = seal::open(namespace.name(), key, &sealed);
+                match encrypted.and_then(|bytes| self.cipher.open(key.bytes(), &bytes)) {
+                    Some(value) => (Outcome::Hit, Some(value.into())),
+                    None => (Outcome::Damaged, None),
+                }
+            }
             Err(outcome) => (outcome, None),
         }
     }
@@ -261,7 +273,8 @@ impl Inner {
             return Outcome::TooLarge;
         }
         let Ok(_permit) = self.writes.try_acquire() else { return Outcome::Skipped };
-        let sealed = seal::seal(namespace.name(), key, value);
+        let Ok(encrypted) = self.cipher.seal(key.bytes(), &value) else { return Outcome::TooLarge };
+        let sealed = seal::seal(namespace.name(), key, encrypted);
         let mut command = cmd("SET");
         let ttl = self.options.ttls.of(namespace).as_millis().max(1);
         command

@@ -7,10 +7,15 @@ use uuid::Uuid;
 use weir_events::WorkspaceId;
 
 use super::*;
-use crate::{metrics, testing::Redis};
+use crate::{auth::SigningKey, metrics, testing::Redis};
 
 /// Longer than anything here may take on a busy machine: what is waited for comes, or the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The installation's.
+fn secret() -> SigningKey {
+    SigningKey::from_bytes([7; 32]).unwrap()
+}
 
 struct Cache {
     shared: Shared,
@@ -20,7 +25,8 @@ struct Cache {
 impl Cache {
     async fn of(redis: &Redis, options: Options) -> Self {
         let registry = metrics::registry();
-        let cache = Self { shared: Shared::open(redis.url(), options, &registry).unwrap(), registry };
+        let cache =
+            Self { shared: Shared::open(redis.url(), &secret(), options, &registry).unwrap(), registry };
         until("it is connected", async || cache.shared.connected().await).await;
         cache
     }
@@ -76,6 +82,10 @@ async fn what_is_put_can_be_got_until_its_time_is_over() {
     assert_eq!(cache.get(2).await.as_deref(), Some(&b""[..]), "nothing is a value too");
     let name = format!("a:b:results:{}", key(1));
     assert!(redis.keys().await.contains(&name.clone().into_bytes()));
+    cache.put(3, b"nobody else reads this").await;
+    let name_3 = format!("a:b:results:{}", key(3));
+    let there: Vec<u8> = ::redis::from_redis_value(redis.tell(&[b"GET", name_3.as_bytes()]).await).unwrap();
+    assert!(there.len() > 22 && memchr::memmem::find(&there, b"reads").is_none());
     let left: u64 = ::redis::from_redis_value(redis.tell(&[b"PTTL", name.as_bytes()]).await).unwrap();
     assert!((1..=3_600_000).contains(&left), "{left}");
 
@@ -198,7 +208,8 @@ async fn without_a_server_nothing_is_waited_for() {
     // A port that nobody listens on.
     let port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let options = Options { connect: PATIENCE, ..Options::default() };
-    let away = Shared::open(&format!("redis://127.0.0.1:{port}"), options, &metrics::registry()).unwrap();
+    let away =
+        Shared::open(&format!("redis://127.0.0.1:{port}"), &secret(), options, &metrics::registry()).unwrap();
     assert_eq!(away.get(Namespace::Results, &key(1)).await, None);
 }
 
@@ -206,7 +217,7 @@ async fn without_a_server_nothing_is_waited_for() {
 fn what_makes_no_sense_is_refused_without_telling_the_password() {
     let open = |url: &str, prefix: &str| {
         let options = Options { prefix: prefix.to_owned(), ..Options::default() };
-        Shared::open(url, options, &metrics::registry()).unwrap_err().to_string()
+        Shared::open(url, &secret(), options, &metrics::registry()).unwrap_err().to_string()
     };
     let error = open("http://u:geheim@host", "weir");
     assert!(error.starts_with("redis_url: ") && !error.contains("geheim"), "{error}");

@@ -28,6 +28,7 @@ use weir_infra::{
     http::{Code, Problem, edge, not_found},
     metrics,
     testing::{Database, database},
+    vault::Vault,
 };
 use weir_query_api::{Docs, Moment, Options, Past, Positions, ReadMemberships, Sources, State, Tail};
 
@@ -213,6 +214,7 @@ impl World {
             positions,
             blobs: blobs.clone(),
             log: Arc::new(MemoryLog::new()),
+            vault: Vault::new(database.pool().clone(), &key),
             tail: Tail::start(Arc::new(told(&[&ada, &bob]).await), stop.clone(), stop.clone()).0,
             past: Arc::new(Yesterday),
             clock,

@@ -22,6 +22,7 @@ use weir_command::{
 use weir_engine::{Answer, Engine, sql};
 use weir_events::{Actor, DatasetId, EventLog, UserId, WorkspaceId};
 use weir_infra::{
+    auth::SigningKey,
     blob::{self, Blobs},
     cache::{self, Shared},
     fetch::{self, Fetcher},
@@ -187,13 +188,15 @@ async fn process(
     config: Config,
     redis: Option<&str>,
 ) -> anyhow::Result<(App, Arc<dyn EventLog>, Engine)> {
+    // One secret for all of them: they share what is in the cache.
+    let key = &SigningKey::from_bytes(*b"the secret of a bench's processes")?;
     let registry = metrics::registry();
     let log: Arc<dyn EventLog> =
         Arc::new(JetStreamLog::connect(client.clone(), log::Options::default()).await?);
     let directory = Directory::start(&*log).await?;
     let engine = Engine::new(blobs.clone(), engine.clone())?;
     let shared = match redis {
-        Some(url) => Shared::open(url, cache::Options::default(), &registry)?,
+        Some(url) => Shared::open(url, key, cache::Options::default(), &registry)?,
         None => Shared::off(),
     };
     ensure!(redis.is_none() || shared.connected().await, "the shared cache is not reached");

@@ -46,6 +46,11 @@ impl Answers {
         Some(value)
     }
 
+    /// Forgets what is in memory.
+    pub(super) fn clear(&self) {
+        self.memory.invalidate_all();
+    }
+
     /// Keeps what came of it.
     pub(super) async fn put<T: Serialize>(&self, key: Key, value: &T) {
         if let Ok(bytes) = serde_json::to_vec(value) {
@@ -75,6 +80,7 @@ mod tests {
     use uuid::Uuid;
     use weir_events::UserId;
     use weir_infra::{
+        auth::SigningKey,
         cache::Options,
         llm::{Client, Config, Dialect, Model, Role},
         testing::Redis,
@@ -142,7 +148,8 @@ mod tests {
         let Some(redis) = Redis::start().await else { return };
         let process = async || {
             let patient = Options { wait: Duration::from_secs(30), ..Options::default() };
-            let shared = Shared::open(redis.url(), patient, &Registry::new()).unwrap();
+            let secret = SigningKey::from_bytes([7; 32]).unwrap();
+            let shared = Shared::open(redis.url(), &secret, patient, &Registry::new()).unwrap();
             assert!(shared.connected().await);
             Answers::new(1_000, Duration::from_secs(60), shared)
         };

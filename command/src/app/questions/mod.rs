@@ -62,6 +62,12 @@ impl Parts {
             turns: Turns::new(config.concurrent_questions),
         }
     }
+
+    /// Forgets what is in memory.
+    pub(super) fn clear(&self) {
+        self.answers.clear();
+        self.profiles.invalidate_all();
+    }
 }
 
 /// A question, checked.

@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod delete;
 mod get;
 mod list;
 pub mod members;
@@ -22,6 +23,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     read(cfg, "/api/v1/workspaces/{id}", get::get);
     cfg.route("/api/v1/workspaces", web::post().to(create::create))
         .route("/api/v1/workspaces/{id}", web::patch().to(change::change))
+        .route("/api/v1/workspaces/{id}", web::delete().to(delete::delete))
         .configure(members::routes);
 }
 
@@ -32,6 +34,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     create::create,
     get::get,
     change::change,
+    delete::delete,
     members::list::list,
     members::add::add,
     members::change::change,

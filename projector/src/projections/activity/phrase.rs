@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
-use weir_events::{Event, Recorded, RunId, context, dataset, member, query, visualization, workspace};
+use weir_events::{Event, Recorded, RunId, context, dataset, member, query, text, visualization, workspace};
 
 use crate::projections::json;
 
@@ -65,11 +65,7 @@ const QUOTED: usize = 120;
 
 /// `asked "how many?"`.
 fn asked(question: &str) -> String {
-    let mut quoted: String = question.chars().take(QUOTED).collect();
-    if quoted.len() < question.len() {
-        quoted.push('…');
-    }
-    format!("asked \"{quoted}\"")
+    format!("asked \"{}\"", text::cut(question, QUOTED))
 }
 
 pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
@@ -85,6 +81,9 @@ pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
                 "stopped letting language models see rows"
             };
             named(Naming::Never, "", text, serde_json::json!({ "shared": e.shared }))
+        }
+        Event::Workspace(workspace::Event::Deleted(_)) => {
+            named(Naming::Never, "", "deleted the workspace", serde_json::json!({}))
         }
         Event::Member(e) => member(event, e),
         Event::Dataset(e) => dataset(e),
@@ -110,6 +109,11 @@ fn member(event: &Recorded, happened: &member::Event) -> Phrase<'static> {
         }
         member::Event::Removed(_) => {
             (if themselves { "left" } else { "removed a member" }.to_owned(), serde_json::json!({}))
+        }
+        member::Event::Erased(_) => {
+            let text =
+                if themselves { "erased what they had asked" } else { "erased what a member had asked" };
+            (text.to_owned(), serde_json::json!({}))
         }
     };
     Phrase {

@@ -1,10 +1,10 @@
 //! Who may do what where.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use weir_events::{Event, Recorded, member};
+use weir_events::{Event, Recorded, member, workspace};
 
 use super::{keys, position};
 use crate::projection::{Projection, Tx, execute};
@@ -12,7 +12,11 @@ use crate::projection::{Projection, Tx, execute};
 pub(crate) struct Members;
 
 #[derive(Default)]
-pub(crate) struct Delta(HashMap<(Uuid, Uuid), Row>);
+pub(crate) struct Delta {
+    /// Workspaces that were deleted: whoever was in them before `rows` is gone.
+    deleted: HashSet<Uuid>,
+    rows: HashMap<(Uuid, Uuid), Row>,
+}
 
 struct Row {
     role: Option<&'static str>,
@@ -29,9 +33,19 @@ impl Projection for Members {
     type Delta = Delta;
 
     fn fold(delta: &mut Delta, event: &Recorded) {
+        if let Event::Workspace(workspace::Event::Deleted(_)) = &event.event {
+            let workspace = event.subject.workspace_id().0;
+            delta.rows.retain(|key, _| key.0 != workspace);
+            delta.deleted.insert(workspace);
+        }
         let Event::Member(happened) = &event.event else { return };
+        // Says nothing of who is there.
+        if let member::Event::Erased(_) = happened {
+            return;
+        }
         let Some(key) = keys(event) else { return };
-        let row = delta.0.entry(key).or_insert(Row { role: None, since: None, removed: false, position: 0 });
+        let row =
+            delta.rows.entry(key).or_insert(Row { role: None, since: None, removed: false, position: 0 });
         row.position = position(event);
         match happened {
             member::Event::Added(e) => {
@@ -46,10 +60,15 @@ impl Projection for Members {
                 row.removed = true;
                 row.since = None;
             }
+            member::Event::Erased(_) => {}
         }
     }
 
-    async fn write(tx: &Tx<'_>, Delta(rows): Delta) -> Result<(), tokio_postgres::Error> {
+    async fn write(tx: &Tx<'_>, Delta { deleted, rows }: Delta) -> Result<(), tokio_postgres::Error> {
+        if !deleted.is_empty() {
+            let deleted: Vec<_> = deleted.into_iter().collect();
+            execute(tx, include_str!("clear.sql"), &[&deleted]).await?;
+        }
         if rows.is_empty() {
             return Ok(());
         }

@@ -18,6 +18,7 @@ pub(crate) struct Delta(HashMap<Uuid, Row>);
 struct Row {
     created: Option<Created>,
     name: Option<String>,
+    deleted: bool,
     position: i64,
 }
 
@@ -46,6 +47,7 @@ impl Projection for Workspaces {
             workspace::Event::Renamed(e) => row.name = Some(e.name.clone()),
             // Who may see rows is for commands to know.
             workspace::Event::RowsShared(_) => {}
+            workspace::Event::Deleted(_) => row.deleted = true,
         }
     }
 
@@ -59,7 +61,10 @@ impl Projection for Workspaces {
         let owners: Vec<_> = created.iter().map(|c| c.map(|c| c.owner)).collect();
         let personal: Vec<_> = created.iter().map(|c| c.map(|c| c.personal)).collect();
         let at: Vec<_> = created.iter().map(|c| c.map(|c| c.at)).collect();
+        let deleted: Vec<_> = rows.values().map(|r| r.deleted).collect();
         let positions: Vec<_> = rows.values().map(|r| r.position).collect();
-        execute(tx, include_str!("write.sql"), &[&ids, &names, &owners, &personal, &at, &positions]).await
+        let params: &[&(dyn tokio_postgres::types::ToSql + Sync)] =
+            &[&ids, &names, &owners, &personal, &at, &deleted, &positions];
+        execute(tx, include_str!("write.sql"), params).await
     }
 }

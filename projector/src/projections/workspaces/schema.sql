@@ -1,4 +1,4 @@
--- The tenants.
+-- The tenants. A row goes away when the workspace is deleted.
 CREATE TABLE workspaces (
     workspace_id uuid PRIMARY KEY,
     name         text        NOT NULL,

@@ -103,7 +103,8 @@ pub(crate) async fn export(mut read: Read, id: Path<Uuid>) -> Result<HttpRespons
         _ => ("text/markdown; charset=utf-8", "md"),
     };
     let name = format!("{}-{}.{extension}", saved.name.replace(' ', "-"), saved.version);
-    let body = written(&saved.text, format)?;
+    let text = read.state().0.sources.vault.open_text(read.workspace(), saved.text).await?;
+    let body = written(&text, format)?;
     let response = HttpResponse::Ok()
         .content_type(kind)
         .insert_header(ContentDisposition {

@@ -13,7 +13,11 @@ use crate::{
     params::Fresh,
     read::{Read, Then},
     reader::Reader,
+    search,
 };
+
+/// What is searched for words.
+pub(crate) const WORDS: &str = include_str!("words.sql");
 
 /// The list's statement.
 pub(crate) static LIST: Statement = Statement {
@@ -66,15 +70,17 @@ pub(crate) async fn list(mut read: Read) -> Result<HttpResponse, Problem> {
         dataset_id: params.take("dataset_id", "a UUID"),
     };
     let wanted = read.items::<Context>()?;
+    let vault = read.state().0.sources.vault.clone();
     read.answer(wanted, async |db| {
         let Filter { status, name, q, dataset_id } = &filter;
-        list.read(db, &[status, name, q, dataset_id], Context::from_row).await
+        let found = search::matching(db, &vault, WORDS, q.as_deref()).await?;
+        list.read(db, &[status, name, &found, dataset_id], Context::from_row).await
     })
     .await
 }
 
 /// The contexts that were changed last.
 pub(crate) async fn newest(db: &Reader<'_>, limit: u32) -> Result<List<Context>, Problem> {
-    let (text, id) = (None::<String>, None::<Uuid>);
-    LIST.first(limit)?.read(db, &[&text, &text, &text, &id], Context::from_row).await
+    let (text, id, ids) = (None::<String>, None::<Uuid>, None::<Vec<Uuid>>);
+    LIST.first(limit)?.read(db, &[&text, &text, &ids, &id], Context::from_row).await
 }

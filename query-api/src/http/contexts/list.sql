@@ -9,7 +9,7 @@ WHERE c.workspace_id = $1
   AND ($5::text IS NULL AND c.deleted_at IS NULL
        OR CASE WHEN c.deleted_at IS NULL THEN c.status ELSE 'deleted' END = $5::text)
   AND ($6::text IS NULL OR c.name = $6::text)
-  AND ($7::text IS NULL OR strpos(lower(c.name || ' ' || c.description), lower($7::text)) > 0)
+  AND ($7::uuid[] IS NULL OR c.id = ANY ($7::uuid[]))
   AND ($8::uuid IS NULL OR c.datasets ? $8::uuid::text)
 ORDER BY {order}
 LIMIT $4::bigint

@@ -14,7 +14,11 @@ use crate::{
     params::{Fresh, Params},
     read::{Read, Then},
     reader::{Param, Reader},
+    search,
 };
+
+/// What is searched for words.
+pub(crate) const WORDS: &str = include_str!("words.sql");
 
 /// The list's statement.
 pub(crate) static LIST: Statement = Statement {
@@ -91,16 +95,18 @@ pub(crate) async fn list(mut read: Read) -> Result<HttpResponse, Problem> {
     let deleted = filter.deleted.or(deleted).unwrap_or(false);
     let wanted = read.items::<Dataset>()?;
     let today = read.today();
+    let vault = read.state().0.sources.vault.clone();
     read.answer(wanted, async |db| {
         let Filter { status, name, q, format, created_by, .. } = &filter;
-        list.read(db, &[&today, &deleted, status, name, q, format, created_by], Dataset::from_row).await
+        let found = search::matching(db, &vault, WORDS, q.as_deref()).await?;
+        list.read(db, &[&today, &deleted, status, name, &found, format, created_by], Dataset::from_row).await
     })
     .await
 }
 
 /// The newest datasets that are not deleted.
 pub(crate) async fn newest(db: &Reader<'_>, limit: u32, today: NaiveDate) -> Result<List<Dataset>, Problem> {
-    let (text, id) = (None::<String>, None::<Uuid>);
-    let filters: [Param<'_>; 7] = [&today, &false, &text, &text, &text, &text, &id];
+    let (text, id, ids) = (None::<String>, None::<Uuid>, None::<Vec<Uuid>>);
+    let filters: [Param<'_>; 7] = [&today, &false, &text, &text, &ids, &text, &id];
     LIST.first(limit)?.read(db, &filters, Dataset::from_row).await
 }

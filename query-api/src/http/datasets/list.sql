@@ -18,7 +18,7 @@ WHERE d.workspace_id = $1
   AND (d.status = 'deleted') = $6::boolean
   AND ($7::text IS NULL OR d.status = $7::text)
   AND ($8::text IS NULL OR d.name = $8::text)
-  AND ($9::text IS NULL OR strpos(lower(d.name || ' ' || coalesce(d.description, '')), lower($9::text)) > 0)
+  AND ($9::uuid[] IS NULL OR d.id = ANY ($9::uuid[]))
   AND ($10::text IS NULL OR d.format = $10::text)
   AND ($11::uuid IS NULL OR d.created_by = $11::uuid)
 ORDER BY {order}

@@ -11,7 +11,11 @@ use crate::{
     list::{Key, Kind, Statement, Tie},
     params::Fresh,
     read::{Read, Then},
+    search,
 };
+
+/// What is searched for words.
+pub(crate) const WORDS: &str = include_str!("words.sql");
 
 /// The list's statement.
 pub(crate) static LIST: Statement = Statement {
@@ -36,7 +40,7 @@ pub(crate) struct Filter {
     saved: Option<bool>,
     /// Only the one of this name.
     name: Option<String>,
-    /// Only those whose name or SQL contains this, whatever the case.
+    /// Only those whose name or SQL contains this, whatever the case, of the 20,000 that were run last.
     q: Option<String>,
 }
 
@@ -61,8 +65,10 @@ pub(crate) async fn list(mut read: Read) -> Result<HttpResponse, Problem> {
     let params = &mut read.params;
     let filter = Filter { saved: params.flag("saved"), name: params.text("name"), q: params.text("q") };
     let wanted = read.items::<Query>()?;
+    let vault = read.state().0.sources.vault.clone();
     read.answer(wanted, async |db| {
-        list.read(db, &[&filter.saved, &filter.name, &filter.q], Query::from_row).await
+        let found = search::matching(db, &vault, WORDS, filter.q.as_deref()).await?;
+        list.read(db, &[&filter.saved, &filter.name, &found], Query::from_row).await
     })
     .await
 }

@@ -10,7 +10,7 @@ FROM (
       AND {after}
       AND ($5::boolean IS NULL OR (q.name IS NOT NULL) = $5::boolean)
       AND ($6::text IS NULL OR q.name = $6::text)
-      AND ($7::text IS NULL OR strpos(lower(coalesce(q.name, '') || ' ' || q.sql), lower($7::text)) > 0)
+      AND ($7::uuid[] IS NULL OR q.id = ANY ($7::uuid[]))
     ORDER BY {order}
     LIMIT $4::bigint
 ) q

@@ -13,7 +13,11 @@ use crate::{
     params::Fresh,
     read::{Read, Then},
     reader::Reader,
+    search,
 };
+
+/// What is searched for words.
+pub(crate) const WORDS: &str = include_str!("words.sql");
 
 /// The list's statement.
 pub(crate) static LIST: Statement = Statement {
@@ -79,15 +83,17 @@ pub(crate) async fn list(mut read: Read) -> Result<HttpResponse, Problem> {
     }
     let deleted = filter.deleted.or(deleted).unwrap_or(false);
     let wanted = read.items::<Visualization>()?;
+    let vault = read.state().0.sources.vault.clone();
     read.answer(wanted, async |db| {
         let Filter { name, q, query_id, created_by, .. } = &filter;
-        list.read(db, &[&deleted, name, q, query_id, created_by], Visualization::from_row).await
+        let found = search::matching(db, &vault, WORDS, q.as_deref()).await?;
+        list.read(db, &[&deleted, name, &found, query_id, created_by], Visualization::from_row).await
     })
     .await
 }
 
 /// The newest charts that are not deleted.
 pub(crate) async fn newest(db: &Reader<'_>, limit: u32) -> Result<List<Visualization>, Problem> {
-    let (text, id) = (None::<String>, None::<Uuid>);
-    LIST.first(limit)?.read(db, &[&false, &text, &text, &id, &id], Visualization::from_row).await
+    let (text, id, ids) = (None::<String>, None::<Uuid>, None::<Vec<Uuid>>);
+    LIST.first(limit)?.read(db, &[&false, &text, &ids, &id, &id], Visualization::from_row).await
 }

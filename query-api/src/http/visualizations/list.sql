@@ -8,7 +8,7 @@ WHERE v.workspace_id = $1
   AND {after}
   AND (v.deleted_at IS NOT NULL) = $5::boolean
   AND ($6::text IS NULL OR v.name = $6::text)
-  AND ($7::text IS NULL OR strpos(lower(v.name || ' ' || coalesce(v.description, '')), lower($7::text)) > 0)
+  AND ($7::uuid[] IS NULL OR v.id = ANY ($7::uuid[]))
   AND ($8::uuid IS NULL OR v.query_id = $8::uuid)
   AND ($9::uuid IS NULL OR v.created_by = $9::uuid)
 ORDER BY {order}

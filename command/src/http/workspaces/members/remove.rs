@@ -4,15 +4,17 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 use weir_events::member::Role;
 use weir_infra::{
     auth::{Caller, Viewer},
-    http::{Code, Path, Problem, RequestContext, position_header},
+    http::{Code, Params, Path, Problem, RequestContext, position_header},
 };
 
-use super::Ids;
+use super::{super::delete::gone, Ids};
 use crate::accounts::Accounts;
 
 /// Take someone out of a workspace
 ///
-/// Owners remove anyone, everyone may leave. The last owner stays.
+/// Owners remove anyone, everyone may leave. The last owner stays. With `erase=true` what they asked there is erased,
+/// for good and also when they have left before: SQL, questions, and the answers that were kept. What they made for the
+/// workspace stays: datasets, contexts, saved queries, charts.
 #[utoipa::path(
     delete,
     path = "/api/v1/workspaces/{id}/members/{user_id}",
@@ -21,10 +23,12 @@ use crate::accounts::Accounts;
     params(
         ("id" = uuid::Uuid, Path, description = "The workspace"),
         ("user_id" = uuid::Uuid, Path, description = "The member"),
+        ("erase" = Option<bool>, Query, description = "Whether what they asked is erased; not unless said so"),
     ),
     security(("bearer" = [])),
     responses(
         (status = 204, description = "They are not in the workspace any more"),
+        (status = 202, description = "The same, and what they asked is still being erased"),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`role_too_low`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`workspace_not_found`, `member_not_found`", body = Problem, content_type = "application/problem+json"),
@@ -41,6 +45,13 @@ pub(in super::super) async fn remove(
     let caller = Caller::<Viewer>::in_workspace(&req, id).await?;
     if caller.role < Role::Owner && caller.user != user {
         return Err(Problem::new(Code::RoleTooLow, "Only an owner removes others from a workspace."));
+    }
+    let mut params = Params::parse(req.query_string());
+    let erase = params.one_of("erase", &["true", "false"]) == Some("true");
+    params.finish()?;
+    if erase {
+        let (erased, position) = accounts.erase_member(&caller, user, &request).await?;
+        return Ok(gone(erased, position));
     }
     let position = accounts.remove_member(&caller, user, &request).await?;
     let mut response = HttpResponse::NoContent().finish();

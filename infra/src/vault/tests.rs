@@ -1,0 +1,208 @@
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use chrono::{TimeDelta, Utc};
+use uuid::Uuid;
+use weir_events::{
+    Actor, Commit, EventId, EventLog, Filter, MemoryLog, Metadata, NewEvent, Position, QueryId, RunId, Start,
+    Stored, Subject, UserId, WorkspaceId, query, text::TOKEN, visualization,
+};
+
+use super::*;
+use crate::testing::{Database, database};
+
+const ADA: UserId = UserId(Uuid::from_u128(1));
+const BOB: UserId = UserId(Uuid::from_u128(2));
+const TEAM: WorkspaceId = WorkspaceId(Uuid::from_u128(10));
+const OTHERS: WorkspaceId = WorkspaceId(Uuid::from_u128(11));
+
+struct World {
+    database: Database,
+    key: SigningKey,
+    /// As it is.
+    log: Arc<MemoryLog>,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self { database: database().await, key: SigningKey::generate(), log: Arc::new(MemoryLog::new()) }
+    }
+
+    /// The keys as another process holds them.
+    fn vault(&self) -> Vault {
+        Vault::new(self.database.pool().clone(), &self.key)
+    }
+
+    fn sealing(&self, vault: &Vault) -> SealingLog {
+        SealingLog::new(self.log.clone(), vault.clone())
+    }
+}
+
+fn event(workspace: WorkspaceId, by: UserId, event: impl Into<weir_events::Event>) -> NewEvent {
+    let meta = Metadata {
+        id: EventId(Uuid::now_v7()),
+        time: Utc::now(),
+        actor: Actor::User(by),
+        correlation: Uuid::now_v7(),
+        causation: None,
+        traceparent: None,
+    };
+    NewEvent { subject: Subject::query(workspace, QueryId(Uuid::from_u128(5))), meta, event: event.into() }
+}
+
+fn failed(question: Option<&str>) -> query::Failed {
+    query::Failed {
+        run_id: RunId(Uuid::from_u128(6)),
+        sql: "SELECT \"secret\"\n".into(),
+        pattern: "SELECT ?".into(),
+        code: "invalid_sql".into(),
+        detail: String::new(),
+        elapsed_ms: 1.5,
+        question: question.map(str::to_owned),
+        model: None,
+    }
+}
+
+fn saved() -> query::Saved {
+    query::Saved {
+        name: "kept".into(),
+        sql: "SELECT 'shared'".into(),
+        pattern: "SELECT ?".into(),
+        context: None,
+    }
+}
+
+async fn all(log: &dyn EventLog) -> Vec<Stored> {
+    log.read(&Filter::All, Start::After(Position::START), 100).await.unwrap().events
+}
+
+fn text(event: &Stored) -> &str {
+    std::str::from_utf8(&event.payload).unwrap()
+}
+
+async fn opened(vault: &Vault, workspace: WorkspaceId, json: &str) -> String {
+    let opened = vault.open(workspace, Bytes::copy_from_slice(json.as_bytes())).await.unwrap();
+    String::from_utf8(opened.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn texts_are_sealed_in_the_log_and_opened_for_readers() {
+    let world = World::new().await;
+    let vault = world.vault();
+    let log = world.sealing(&vault);
+    let happened = event(TEAM, ADA, failed(Some("who?")));
+    log.append(Commit::new().event(happened.clone())).await.unwrap();
+    let [raw] = &all(&*world.log).await[..] else { panic!("one event") };
+    assert_eq!(text(raw).matches(TOKEN).count(), 3, "{}", text(raw));
+    assert!(!text(raw).contains("secret") && text(raw).contains("invalid_sql"));
+    // It is an event like any other to whoever does not read the texts.
+    raw.decode().unwrap();
+    assert_eq!(log.load(&happened.subject).await.unwrap()[0].event, happened.event);
+    let [shown] = &all(&log).await[..] else { panic!("one event") };
+    assert_eq!(shown.decode().unwrap().event, happened.event);
+    let followed = log.follow(Filter::All, Position::START).next().await.unwrap().unwrap();
+    assert_eq!(&followed, shown);
+    // Another process opens it, too; another workspace and another secret do not.
+    assert_eq!(opened(&world.vault(), TEAM, text(raw)).await, text(shown));
+    let elsewhere = opened(&vault, OTHERS, text(raw)).await;
+    assert_eq!(elsewhere.matches(ERASED).count(), 3, "{elsewhere}");
+    let stranger = Vault::new(world.database.pool().clone(), &SigningKey::generate());
+    assert!(stranger.open(TEAM, raw.payload.clone()).await.is_err());
+}
+
+#[tokio::test]
+async fn json_comes_back_as_it_was_and_what_is_null_when_it_is_erased() {
+    let world = World::new().await;
+    let vault = world.vault();
+    let log = world.sealing(&vault);
+    let chart = visualization::Saved {
+        name: "c".into(),
+        description: None,
+        sql: "SELECT 1".into(),
+        query_id: QueryId(Uuid::from_u128(5)),
+        run_id: None,
+        context: None,
+        spec: serde_json::json!({"mark": "bar", "title": "a \"b\""}),
+        chart: Some(serde_json::json!(null)),
+    };
+    let happened = event(TEAM, ADA, chart);
+    log.append(Commit::new().event(happened)).await.unwrap();
+    let raw = all(&*world.log).await.remove(0);
+    assert!(!text(&raw).contains("bar"));
+    let shown = all(&log).await.remove(0);
+    assert!(text(&shown).contains(r#""spec":{"mark":"bar","title":"a \"b\""}"#), "{}", text(&shown));
+    vault.destroy(TEAM, Whose::Workspace, Utc::now()).await.unwrap();
+    let erased = all(&log).await.remove(0);
+    assert!(text(&erased).contains(r#""spec":null"#) && text(&erased).contains(ERASED), "{}", text(&erased));
+    erased.decode().unwrap();
+    log.load(&Subject::query(TEAM, QueryId(Uuid::from_u128(5)))).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_one_member_asked_goes_without_the_rest() {
+    let world = World::new().await;
+    let vault = world.vault();
+    let log = world.sealing(&vault);
+    for one in [
+        event(TEAM, ADA, failed(None)),
+        event(TEAM, BOB, failed(None)),
+        event(TEAM, BOB, saved()),
+        event(OTHERS, BOB, failed(None)),
+    ] {
+        log.append(Commit::new().event(one)).await.unwrap();
+    }
+    let before = vault.version(TEAM).await.unwrap();
+    assert_eq!(before, vault.version(TEAM).await.unwrap());
+    // What is made after the decision is not meant.
+    vault.destroy(TEAM, Whose::Member(BOB), Utc::now() - TimeDelta::hours(1)).await.unwrap();
+    assert_eq!(vault.version(TEAM).await.unwrap(), before);
+    vault.destroy(TEAM, Whose::Member(BOB), Utc::now()).await.unwrap();
+    assert_ne!(vault.version(TEAM).await.unwrap(), before);
+    let erased: Vec<_> = all(&log).await.iter().map(|event| text(event).contains(ERASED)).collect();
+    assert_eq!(erased, [false, true, false, false]);
+    // He can ask again, and what he asked before stays erased.
+    log.append(Commit::new().event(event(TEAM, BOB, failed(None)))).await.unwrap();
+    let erased: Vec<_> = all(&log).await.iter().map(|event| text(event).contains(ERASED)).collect();
+    assert_eq!(erased, [false, true, false, false, false]);
+    vault.destroy(TEAM, Whose::Workspace, Utc::now()).await.unwrap();
+    let erased: Vec<_> = all(&log).await.iter().map(|event| text(event).contains(ERASED)).collect();
+    assert_eq!(erased, [true, true, true, false, true]);
+}
+
+#[tokio::test]
+async fn other_processes_see_new_keys_at_once_and_destroyed_ones_go_in_time() {
+    let world = World::new().await;
+    let (ours, theirs) = (world.vault(), world.vault());
+    // They have looked already.
+    theirs.version(TEAM).await.unwrap();
+    world.sealing(&ours).append(Commit::new().event(event(TEAM, ADA, failed(None)))).await.unwrap();
+    world.sealing(&theirs).append(Commit::new().event(event(TEAM, BOB, saved()))).await.unwrap();
+    for vault in [&ours, &theirs] {
+        for shown in all(&world.sealing(vault)).await {
+            assert!(!text(&shown).contains(ERASED) && !text(&shown).contains(TOKEN), "{}", text(&shown));
+        }
+    }
+    ours.destroy(TEAM, Whose::Workspace, Utc::now()).await.unwrap();
+    let gone = async {
+        while !all(&world.sealing(&theirs)).await.iter().all(|event| text(event).contains(ERASED)) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(FRESH * 4, gone).await.expect("they look again");
+}
+
+#[tokio::test]
+async fn many_at_once_use_one_key() {
+    let world = World::new().await;
+    let vaults: Vec<_> = (0..4).map(|_| world.vault()).collect();
+    let appends = (0..40).map(|n| {
+        let log = world.sealing(&vaults[n % 4]);
+        async move { log.append(Commit::new().event(event(TEAM, ADA, failed(None)))).await.unwrap() }
+    });
+    futures::future::join_all(appends).await;
+    let client = world.database.pool().get().await.unwrap();
+    let row = client.query_one("SELECT count(*) FROM accounts.text_keys", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 1);
+    let log = world.sealing(&world.vault());
+    assert!(all(&log).await.iter().all(|event| !text(event).contains(ERASED)));
+}

@@ -1,0 +1,1 @@
+DELETE FROM members WHERE workspace_id = ANY ($1)

@@ -1,0 +1,4 @@
+-- What is searched for words: sealed texts can only be looked at once they are opened.
+SELECT id, name, description AS text
+FROM visualizations
+WHERE workspace_id = $1
