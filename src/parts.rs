@@ -13,6 +13,7 @@ use weir_command::{
         erase::{self, Eraser},
         ingest,
     },
+    webhooks::{self, Dispatcher, Webhooks},
 };
 use weir_engine::Engine;
 use weir_events::EventLog;
@@ -28,6 +29,7 @@ use weir_infra::{
     nats,
     postgres::{self, Pool},
     vault::{SealingLog, Vault},
+    webhook,
 };
 use weir_query_api::{Positions, ReadMemberships};
 
@@ -238,13 +240,35 @@ impl Parts {
         let accounts = Accounts::new(
             self.pool.clone(),
             Executor::new(Arc::clone(&self.log)),
-            Arc::new(directory),
+            Arc::new(directory.clone()),
             guards.authenticator.clone(),
             erased,
             &self.key,
             accounts_options(settings),
         );
-        Ok(Arc::new(move |config| weir_command::routes(config, app.clone(), accounts.clone())))
+        let hooks = Webhooks::new(
+            self.pool.clone(),
+            Executor::new(Arc::clone(&self.log)),
+            directory,
+            webhook::Sender::new(webhook::Options {
+                hosts: settings.webhook_hosts.clone(),
+                time: settings.limits.webhook_time,
+            })?,
+            &self.key,
+            webhooks::Options {
+                most: settings.limits.webhooks,
+                waiting: i64::try_from(settings.limits.webhook_waiting).unwrap_or(i64::MAX),
+                retry: settings.limits.webhook_retry,
+                give_up: settings.limits.webhook_give_up,
+            },
+        );
+        let dispatcher = Dispatcher::new(hooks.clone(), &self.registry)?;
+        let stop = lifecycle.inner();
+        lifecycle.spawn_inner("the dispatcher of webhooks", async move {
+            dispatcher.run(stop).await;
+            Ok(())
+        });
+        Ok(Arc::new(move |config| weir_command::routes(config, app.clone(), accounts.clone(), hooks.clone())))
     }
 
     /// Language models: the one that is configured, and those that people bring keys for.

@@ -4,6 +4,7 @@
 //! - [`app`]: load, decide, append; queries with their cache and receipts; uploads; charts.
 //! - [`directory`]: what commands need to know of the workspaces, a fold of the stream in memory.
 //! - [`accounts`]: people, sessions, API keys, workspaces and members.
+//! - [`webhooks`]: other people's servers, told of events.
 //! - [`http`]: the endpoints. [`process`]: workers that go on from an event.
 //!
 //! Deliberately absent: read models. What commands need to know of a workspace they learn from
@@ -23,6 +24,12 @@ pub mod http;
     reason = "around the domain, which gets time, ids and randomness from here"
 )]
 pub mod process;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "around the domain, which gets time, ids and randomness from here"
+)]
+pub mod webhooks;
 
 pub use app::{Adapters, App, Config};
 pub use directory::Directory;

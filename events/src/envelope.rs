@@ -94,6 +94,7 @@ impl FromStr for Actor {
             }
             "system" => Ok(Self::System(match rest {
                 "ingest" => "ingest",
+                "webhooks" => "webhooks",
                 // A worker of a newer release: what matters is that no person did it.
                 _ => "weir",
             })),

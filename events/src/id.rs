@@ -45,6 +45,8 @@ ids! {
     RunId,
     /// A saved chart.
     VisualizationId,
+    /// A webhook.
+    WebhookId,
     /// One event (UUIDv7).
     EventId,
 }

@@ -35,16 +35,21 @@ pub mod subject;
 pub mod text;
 pub mod upcast;
 pub mod visualization;
+pub mod wanted;
+pub mod webhook;
 pub mod workspace;
 
 pub use envelope::{Actor, DecodeError, Headers, Metadata, NewEvent, Recorded, Stored};
-pub use id::{ApiKeyId, ContextId, DatasetId, EventId, QueryId, RunId, UserId, VisualizationId, WorkspaceId};
+pub use id::{
+    ApiKeyId, ContextId, DatasetId, EventId, QueryId, RunId, UserId, VisualizationId, WebhookId, WorkspaceId,
+};
 pub use log::{
     AppendError, Appended, AsOf, Commit, EventLog, Filter, FollowError, Page, Position, Start, Unavailable,
 };
 pub use memory::MemoryLog;
 pub use schema::{asyncapi, guide, schemas};
 pub use subject::{Aggregate, Subject};
+pub use wanted::Wanted;
 
 use serde_json::Value;
 
@@ -63,6 +68,8 @@ pub enum Event {
     Query(query::Event),
     /// A chart was saved, changed, ...
     Visualization(visualization::Event),
+    /// A webhook was made, changed, ...
+    Webhook(webhook::Event),
     /// A unique name was taken or given back.
     Name(name::Event),
 }
@@ -77,6 +84,7 @@ macro_rules! each {
             Event::Context($e) => $f,
             Event::Query($e) => $f,
             Event::Visualization($e) => $f,
+            Event::Webhook($e) => $f,
             Event::Name($e) => $f,
         }
     };
@@ -126,6 +134,7 @@ impl Event {
             "visualization" => {
                 visualization::Event::from_json(event_type, payload).map(|e| e.map(Self::Visualization))
             }
+            "webhook" => webhook::Event::from_json(event_type, payload).map(|e| e.map(Self::Webhook)),
             "name" => name::Event::from_json(event_type, payload).map(|e| e.map(Self::Name)),
             _ => Ok(None),
         };
@@ -141,6 +150,7 @@ impl Event {
             context::Event::forms(),
             query::Event::forms(),
             visualization::Event::forms(),
+            webhook::Event::forms(),
             name::Event::forms(),
         ]
         .concat()
@@ -155,6 +165,7 @@ impl Event {
             context::Event::TYPES,
             query::Event::TYPES,
             visualization::Event::TYPES,
+            webhook::Event::TYPES,
             name::Event::TYPES,
         ]
         .concat()

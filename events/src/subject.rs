@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ContextId, DatasetId, QueryId, UserId, VisualizationId, WorkspaceId, name};
+use crate::{ContextId, DatasetId, QueryId, UserId, VisualizationId, WebhookId, WorkspaceId, name};
 
 /// The kinds of aggregate, as they stand in subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -26,13 +26,15 @@ pub enum Aggregate {
     Saved,
     /// Charts.
     Visualization,
+    /// Webhooks.
+    Webhook,
     /// Name reservations.
     Name,
 }
 
 impl Aggregate {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Workspace,
         Self::Member,
         Self::Dataset,
@@ -40,6 +42,7 @@ impl Aggregate {
         Self::Query,
         Self::Saved,
         Self::Visualization,
+        Self::Webhook,
         Self::Name,
     ];
 
@@ -53,6 +56,7 @@ impl Aggregate {
             Self::Query => "query",
             Self::Saved => "saved",
             Self::Visualization => "visualization",
+            Self::Webhook => "webhook",
             Self::Name => "name",
         }
     }
@@ -69,6 +73,7 @@ impl FromStr for Aggregate {
             "query" => Self::Query,
             "saved" => Self::Saved,
             "visualization" => Self::Visualization,
+            "webhook" => Self::Webhook,
             "name" => Self::Name,
             _ => return Err(InvalidSubject),
         })
@@ -122,6 +127,11 @@ impl Subject {
     /// A chart.
     pub fn visualization(workspace: WorkspaceId, id: VisualizationId) -> Self {
         Self { workspace, aggregate: Aggregate::Visualization, id: id.to_string() }
+    }
+
+    /// A webhook.
+    pub fn webhook(workspace: WorkspaceId, id: WebhookId) -> Self {
+        Self { workspace, aggregate: Aggregate::Webhook, id: id.to_string() }
     }
 
     /// A unique name; spelling variants that differ only in case share it.

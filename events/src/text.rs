@@ -10,7 +10,7 @@ use std::{borrow::Cow, fmt::Write as _};
 
 use serde_json::Value;
 
-use crate::{Event, context, dataset, query, visualization};
+use crate::{Event, context, dataset, query, visualization, webhook};
 
 /// How sealed text begins; the kind, `t` for text or `j` for a JSON value that stands in a string, `:`, and unpadded
 /// base64url follow.
@@ -47,6 +47,7 @@ impl Event {
             Self::Context(event) => of_context(event, visit),
             Self::Query(event) => of_query(event, visit),
             Self::Visualization(event) => of_visualization(event, visit),
+            Self::Webhook(event) => of_webhook(event, visit),
             // Who is in what, and names.
             Self::Workspace(_) | Self::Member(_) | Self::Name(_) => {}
         }
@@ -199,6 +200,21 @@ fn of_dataset(event: &mut dataset::Event, visit: Visit<'_>) {
         | dataset::Event::Renamed(dataset::Renamed { name: _ })
         | dataset::Event::Deleted(dataset::Deleted {})
         | dataset::Event::Restored(dataset::Restored { name: _ }) => {}
+    }
+}
+
+fn of_webhook(event: &mut webhook::Event, visit: Visit<'_>) {
+    match event {
+        // It may say what a server answered.
+        webhook::Event::Disabled(webhook::Disabled { reason, undelivered: _ }) => {
+            plain(visit, Holder::Workspace, reason);
+        }
+        webhook::Event::Created(webhook::Created { origin: _, wanted: _ })
+        | webhook::Event::Changed(webhook::Changed { origin: _, wanted: _ })
+        | webhook::Event::Resumed(webhook::Resumed { skip: _ })
+        | webhook::Event::Paused(webhook::Paused {})
+        | webhook::Event::SecretRotated(webhook::SecretRotated {})
+        | webhook::Event::Deleted(webhook::Deleted {}) => {}
     }
 }
 

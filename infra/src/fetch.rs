@@ -101,11 +101,9 @@ impl Fetcher {
     /// # Errors
     /// When the TLS library refuses its configuration.
     pub fn new(options: Options) -> Result<Self, tls::SetupError> {
-        // Which ports of these hosts are meant is checked before anything is resolved.
-        let excepted = options.hosts.iter().map(|host| bare(host).to_ascii_lowercase()).collect();
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::client()?)
-            .dns_resolver(Public { excepted })
+            .dns_resolver(Public::except(&options.hosts))
             .redirect(redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT)
@@ -150,36 +148,44 @@ impl Fetcher {
     }
 
     fn check(&self, url: &Url) -> Result<(), Error> {
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(Error::Invalid("an address with a password in it is not fetched"));
-        }
-        let host = url.host_str().ok_or(Error::Invalid("the address names no host"))?;
-        let excepted = self.options.hosts.iter().any(|known| {
-            let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}"));
-            known.eq_ignore_ascii_case(host)
-                || with_port.is_some_and(|with_port| known.eq_ignore_ascii_case(&with_port))
-        });
-        match url.scheme() {
-            "https" => {}
-            "http" if excepted => {}
-            "http" => return Err(Error::Invalid("only https addresses are fetched")),
-            _ => return Err(Error::Invalid("only https addresses are fetched")),
-        }
-        // A host that is excepted for one of its ports is not to be reached at the others, which the
-        // resolver cannot tell apart.
-        let other_port = self.options.hosts.iter().any(|known| bare(known).eq_ignore_ascii_case(bare(host)));
-        if other_port && !excepted {
-            return Err(Error::NotPublic);
-        }
-        // A host that is an address is never resolved.
-        match bare(host).parse::<IpAddr>() {
-            Ok(address) if !excepted && !is_public(address) => Err(Error::NotPublic),
-            _ => Ok(()),
-        }
+        check(url, &self.options.hosts)
     }
 }
 
-fn parse(address: &str) -> Result<Url, Error> {
+/// Whether an address may be spoken to: `https`, to a public host; or whatever leads to one of the excepted `hosts`.
+///
+/// # Errors
+/// [`Error::Invalid`] and [`Error::NotPublic`].
+pub(crate) fn check(url: &Url, hosts: &[String]) -> Result<(), Error> {
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::Invalid("an address with a password in it is not used"));
+    }
+    let host = url.host_str().ok_or(Error::Invalid("the address names no host"))?;
+    let excepted = hosts.iter().any(|known| {
+        let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}"));
+        known.eq_ignore_ascii_case(host)
+            || with_port.is_some_and(|with_port| known.eq_ignore_ascii_case(&with_port))
+    });
+    match url.scheme() {
+        "https" => {}
+        "http" if excepted => {}
+        "http" => return Err(Error::Invalid("only https addresses are used")),
+        _ => return Err(Error::Invalid("only https addresses are used")),
+    }
+    // A host that is excepted for one of its ports is not to be reached at the others, which the
+    // resolver cannot tell apart.
+    let other_port = hosts.iter().any(|known| bare(known).eq_ignore_ascii_case(bare(host)));
+    if other_port && !excepted {
+        return Err(Error::NotPublic);
+    }
+    // A host that is an address is never resolved.
+    match bare(host).parse::<IpAddr>() {
+        Ok(address) if !excepted && !is_public(address) => Err(Error::NotPublic),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn parse(address: &str) -> Result<Url, Error> {
     if address.len() > URL_BYTES {
         return Err(Error::Invalid("the address is too long"));
     }
@@ -187,7 +193,7 @@ fn parse(address: &str) -> Result<Url, Error> {
         .map_err(|_| Error::Invalid("this is no address such as https://example.org/file.csv"))
 }
 
-fn failure(error: &reqwest::Error) -> Error {
+pub(crate) fn failure(error: &reqwest::Error) -> Error {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(inner) = source {
         if inner.is::<NotPublic>() {
@@ -195,7 +201,7 @@ fn failure(error: &reqwest::Error) -> Error {
         }
         source = inner.source();
     }
-    tracing::debug!(%error, "a file could not be fetched");
+    tracing::debug!(%error, "a server could not be reached");
     Error::Unreachable
 }
 
@@ -259,8 +265,15 @@ fn attached(value: &HeaderValue) -> Option<String> {
 
 /// Resolves names, and keeps what is not public to itself.
 #[derive(Debug)]
-struct Public {
+pub(crate) struct Public {
     excepted: HashSet<String>,
+}
+
+impl Public {
+    /// Except for these hosts. Which of their ports are meant is checked before anything is resolved.
+    pub(crate) fn except(hosts: &[String]) -> Self {
+        Self { excepted: hosts.iter().map(|host| bare(host).to_ascii_lowercase()).collect() }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

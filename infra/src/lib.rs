@@ -3,7 +3,7 @@
 //! - [`log`]: the event log on NATS JetStream. [`postgres`]: pool and migrations. [`blob`]: files.
 //! - [`cache`]: what processes share in Redis or Valkey, where there is one.
 //! - [`servers`]: nats-server and PostgreSQL as child processes. [`testing`]: the same for tests.
-//! - [`fetch`]: files from elsewhere. [`llm`]: language models. [`seal`]: encryption of what is kept. [`vault`]: free text in events.
+//! - [`fetch`]: files from elsewhere. [`llm`]: language models. [`seal`]: encryption of what is kept. [`vault`]: free text in events. [`webhook`]: messages to other people's servers.
 //! - [`http`], [`auth`]: problem+json, extractors, idempotency, tokens.
 //! - [`telemetry`], [`metrics`], [`latency`]: what an operator sees.
 //!
@@ -30,3 +30,4 @@ pub mod telemetry;
 pub mod testing;
 pub mod tls;
 pub mod vault;
+pub mod webhook;

@@ -14,9 +14,9 @@ use bytes::Bytes;
 use futures::StreamExt;
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
-use weir_events::{EventLog, Filter, Position, Start, Stored, Unavailable, WorkspaceId};
+use weir_events::{EventLog, Filter, Position, Start, Stored, Unavailable, Wanted, WorkspaceId};
 
-use crate::http::events::{Wanted, frame};
+use crate::http::events::frame;
 
 /// Bytes that the ring holds at most.
 const RING_BYTES: usize = 16 << 20;

@@ -46,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) model: Option<llm::Config>,
     /// Whether people may bring keys for providers outside.
     pub(crate) import_hosts: Vec<String>,
+    pub(crate) webhook_hosts: Vec<String>,
     pub(crate) owner: Option<String>,
     pub(crate) model_own_providers: bool,
     pub(crate) limits: Limits,
@@ -68,6 +69,11 @@ pub(crate) struct Limits {
     pub(crate) unpacked_bytes: u64,
     pub(crate) import_time: Duration,
     pub(crate) import_concurrency: usize,
+    pub(crate) webhooks: usize,
+    pub(crate) webhook_time: Duration,
+    pub(crate) webhook_retry: Duration,
+    pub(crate) webhook_give_up: Duration,
+    pub(crate) webhook_waiting: usize,
     pub(crate) workbook_bytes: u64,
     pub(crate) csv_columns: usize,
     pub(crate) csv_cell_bytes: usize,
@@ -105,6 +111,12 @@ pub(crate) struct Limits {
     pub(crate) model_concurrency: usize,
     pub(crate) model_prompt_bytes: usize,
     pub(crate) model_cache_bytes: u64,
+}
+
+/// Hosts with commas between.
+fn hosts(text: Option<String>) -> Vec<String> {
+    let text = text.unwrap_or_default();
+    text.split(',').map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()).collect()
 }
 
 impl Settings {
@@ -168,13 +180,8 @@ impl Settings {
             trusted_proxies: options.trusted_proxies.map(|addresses| addresses.0),
             drain_time: options.drain_time.map_or(Duration::from_secs(10), |period| period.0),
             owner: options.owner.filter(|email| !email.trim().is_empty()),
-            import_hosts: options
-                .import_hosts
-                .unwrap_or_default()
-                .split(',')
-                .map(|host| host.trim().to_owned())
-                .filter(|host| !host.is_empty())
-                .collect(),
+            import_hosts: hosts(options.import_hosts),
+            webhook_hosts: hosts(options.webhook_hosts),
             model,
             model_own_providers: options.model_own_providers.is_none_or(|yes| yes.0),
             limits: Limits {
@@ -182,6 +189,13 @@ impl Settings {
                 unpacked_bytes: options.unpacked_bytes.map_or(64 << 30, |bytes| bytes.0),
                 import_time: options.import_time.map_or(Duration::from_secs(600), |period| period.0),
                 import_concurrency: options.import_concurrency.unwrap_or(2),
+                webhooks: options.webhooks.unwrap_or(20),
+                webhook_time: options.webhook_time.map_or(Duration::from_secs(15), |period| period.0),
+                webhook_retry: options.webhook_retry.map_or(Duration::from_secs(5), |period| period.0),
+                webhook_give_up: options
+                    .webhook_give_up
+                    .map_or(Duration::from_secs(24 * 3_600), |period| period.0),
+                webhook_waiting: options.webhook_waiting.unwrap_or(1_000),
                 workbook_bytes: options.workbook_bytes.map_or(4 << 30, |bytes| bytes.0),
                 query_time: options.query_time.map_or(Duration::from_secs(30), |period| period.0),
                 query_memory: in_memory(options.query_memory, 256 << 20, "query_memory")?,
@@ -231,6 +245,7 @@ impl Settings {
             ("query_max_rows", settings.limits.query_max_rows),
             ("query_concurrency", settings.limits.query_concurrency),
             ("import_concurrency", settings.limits.import_concurrency),
+            ("webhook_waiting", settings.limits.webhook_waiting),
             ("csv_columns", settings.limits.csv_columns),
             ("past_kept", settings.limits.past_kept),
             ("ingest_parallel", settings.limits.ingest_parallel),

@@ -106,6 +106,19 @@ options! {
     import_time: Period = "WEIR_IMPORT_TIME",
     /// Files that are imported for one workspace at the same time [default: 2]
     import_concurrency: usize = "WEIR_IMPORT_CONCURRENCY",
+    /// Hosts, as host or host:port with commas between, that webhooks may lead to although they are private, and without
+    /// TLS [default: none]
+    webhook_hosts: String = "WEIR_WEBHOOK_HOSTS",
+    /// Webhooks that a workspace may have [default: 20]
+    webhooks: usize = "WEIR_WEBHOOKS",
+    /// How long a webhook's server may take to answer [default: 15s]
+    webhook_time: Period = "WEIR_WEBHOOK_TIME",
+    /// The first pause before a webhook is told again; later ones are longer, up to six hours [default: 5s]
+    webhook_retry: Period = "WEIR_WEBHOOK_RETRY",
+    /// How long a webhook is told again before it is disabled [default: 24h]
+    webhook_give_up: Period = "WEIR_WEBHOOK_GIVE_UP",
+    /// Events that wait for one webhook; the others stay in the log [default: 1000]
+    webhook_waiting: usize = "WEIR_WEBHOOK_WAITING",
     /// Largest Excel workbook that an upload may hold once unpacked [default: 4GiB]
     workbook_bytes: Bytes = "WEIR_WORKBOOK_BYTES",
     /// Columns that a file may have [default: 2000]

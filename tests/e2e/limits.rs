@@ -284,10 +284,15 @@ async fn files_are_read_no_more_at_a_time_than_is_allowed() {
 }
 
 /// The test that shows what happens at each limit: where it is, and its name.
-const SHOWN_BY: [(&str, &str, &str); 41] = [
+const SHOWN_BY: [(&str, &str, &str); 46] = [
     ("upload_bytes", HERE, "uploads_are_limited_as_they_are_sent_and_as_they_are_unpacked"),
     ("unpacked_bytes", HERE, "uploads_are_limited_as_they_are_sent_and_as_they_are_unpacked"),
     ("workbook_bytes", HERE, "what_a_file_may_have_is_limited"),
+    ("webhooks", WEBHOOKS, "who_is_away_for_long_is_given_up_and_waits_for_nobody"),
+    ("webhook_time", WEBHOOKS, "events_are_told_signed_in_order_and_until_they_arrive"),
+    ("webhook_retry", WEBHOOKS, "events_are_told_signed_in_order_and_until_they_arrive"),
+    ("webhook_give_up", WEBHOOKS, "who_is_away_for_long_is_given_up_and_waits_for_nobody"),
+    ("webhook_waiting", WEBHOOKS, "who_is_away_for_long_is_given_up_and_waits_for_nobody"),
     ("csv_columns", HERE, "what_a_file_may_have_is_limited"),
     ("csv_cell_bytes", HERE, "what_a_file_may_have_is_limited"),
     ("csv_row_bytes", HERE, "what_a_file_may_have_is_limited"),
@@ -336,6 +341,7 @@ const SHOWN_BY: [(&str, &str, &str); 41] = [
     ("address_attempts", HERE, "keys_and_attempts_are_limited"),
 ];
 const HERE: &str = "tests/e2e/limits.rs";
+const WEBHOOKS: &str = "tests/e2e/webhooks.rs";
 const ARCHIVE: &str = "archive/tests/archive/main.rs";
 const PAST: &str = "projector/tests/it/past.rs";
 const SHARED: &str = "infra/src/cache/tests.rs";

@@ -20,3 +20,4 @@ mod routes;
 mod subscribing;
 mod tour;
 mod undoing;
+mod webhooks;

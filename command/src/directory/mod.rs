@@ -23,24 +23,26 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 use weir_events::{
     Aggregate, ContextId, DatasetId, EventLog, Filter, FollowError, Position, QueryId, RunId, Unavailable,
-    UserId, VisualizationId, WorkspaceId,
+    UserId, VisualizationId, WebhookId, WorkspaceId,
     member::Role,
     name::{self, Kind},
     query,
 };
 use weir_infra::{auth::Memberships, http::Problem};
 
-pub use model::{Approved, Context, ContextVersion, Dataset, Erasure, Query, Ready, Status, Visualization};
+pub use model::{
+    Approved, Context, ContextVersion, Dataset, Erasure, Query, Ready, Status, Visualization, Webhook,
+};
 pub use recent::Run;
 
 use crate::{
     accounts::{Member, Workspace, Workspaces},
-    domain::validate,
+    domain::{validate, webhook::Standing},
 };
 use model::Model;
 
@@ -335,6 +337,40 @@ impl Directory {
     /// A chart of the workspace, deleted ones too.
     pub fn visualization(&self, workspace: WorkspaceId, id: VisualizationId) -> Option<Visualization> {
         self.within(workspace, |w| w.visualizations.get(&id).cloned())
+    }
+
+    /// A webhook of the workspace.
+    pub fn webhook(&self, workspace: WorkspaceId, id: WebhookId) -> Option<Webhook> {
+        self.within(workspace, |w| w.webhooks.get(&id).cloned())
+    }
+
+    /// The webhooks of the workspace, in no order.
+    pub fn webhooks(&self, workspace: WorkspaceId) -> Vec<Webhook> {
+        self.within(workspace, |w| Some(w.webhooks.values().cloned().collect())).unwrap_or_default()
+    }
+
+    /// The webhooks of all workspaces that are told of events, each with its workspace and where the last event there is.
+    pub(crate) fn active_webhooks(&self) -> Vec<(WorkspaceId, Position, Webhook)> {
+        self.read(|m| {
+            let active = |w: &&Webhook| w.standing == Standing::Active;
+            let of = |(id, w): (&WorkspaceId, &model::Workspace)| {
+                w.webhooks.values().filter(active).map(|hook| (*id, w.last, hook.clone())).collect::<Vec<_>>()
+            };
+            m.workspaces.iter().flat_map(of).collect()
+        })
+    }
+
+    /// Every webhook that there is.
+    pub(crate) fn all_webhooks(&self) -> Vec<WebhookId> {
+        self.read(|m| m.workspaces.values().flat_map(|w| w.webhooks.keys().copied()).collect())
+    }
+
+    /// Tells of each move.
+    pub(crate) fn moves(&self) -> impl Stream<Item = ()> + Send + use<> {
+        let reached = self.0.reached.clone();
+        futures::stream::unfold(reached, async |mut reached| {
+            reached.changed().await.ok().map(|()| ((), reached))
+        })
     }
 
     /// What is to be erased, or was, after the first `known`; waits until there is something.

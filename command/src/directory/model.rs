@@ -8,16 +8,16 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use weir_events::{
-    ContextId, DatasetId, Event, Position, QueryId, Recorded, RunId, UserId, VisualizationId, WorkspaceId,
-    context,
+    ContextId, DatasetId, Event, Position, QueryId, Recorded, RunId, UserId, VisualizationId, Wanted,
+    WebhookId, WorkspaceId, context,
     dataset::{self, Column, Diff, ReadOptions, Rejected, Sheet},
     member::{self, Role},
-    name, query, visualization, workspace,
+    name, query, visualization, webhook, workspace,
 };
 use weir_infra::vault::{ERASED, Whose};
 
 use super::recent::{Recent, Run};
-use crate::accounts::Member;
+use crate::{accounts::Member, domain::webhook::Standing};
 
 /// Everything that commands need to know of all workspaces.
 #[derive(Debug, Default)]
@@ -53,6 +53,9 @@ pub(super) struct Workspace {
     pub(super) queries: HashMap<QueryId, Query>,
     pub(super) visualizations: HashMap<VisualizationId, Visualization>,
     pub(super) contexts: HashMap<ContextId, Context>,
+    pub(super) webhooks: HashMap<WebhookId, Webhook>,
+    /// Its last event.
+    pub(super) last: Position,
     /// Who holds which name, by kind and slug.
     pub(super) names: HashMap<(name::Kind, String), uuid::Uuid>,
 }
@@ -307,10 +310,36 @@ pub struct Visualization {
     pub position: Position,
 }
 
+/// A webhook, as far as it is no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// Its id.
+    pub id: WebhookId,
+    /// Scheme, host and port of its address.
+    pub origin: String,
+    /// Which events it is told of.
+    pub wanted: Wanted,
+    /// Whether it is.
+    pub standing: Standing,
+    /// Why it was given up, if it was.
+    pub reason: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Who made it.
+    pub created_by: Option<UserId>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// Its first event: what happened before is not told.
+    pub since: Position,
+    /// When it is to go on with what happens then, and not with what it was not told.
+    pub from: Position,
+}
+
 impl Model {
     pub(super) fn apply(&mut self, recorded: &Recorded) {
         let workspace_id = recorded.subject.workspace_id();
         let workspace = self.workspaces.entry(workspace_id).or_default();
+        workspace.last = recorded.position;
         let id = recorded.subject.id();
         match &recorded.event {
             Event::Workspace(workspace::Event::Deleted(_)) => {
@@ -362,6 +391,10 @@ impl Model {
             Event::Visualization(e) => {
                 let Ok(id) = id.parse() else { return };
                 workspace.visualization(id, e, recorded);
+            }
+            Event::Webhook(e) => {
+                let Ok(id) = id.parse() else { return };
+                workspace.webhook(id, e, recorded);
             }
             Event::Name(e) => workspace.name(id, e),
         }
@@ -589,6 +622,47 @@ impl Workspace {
                 chart.deleted_at = None;
                 chart.name.clone_from(&e.name);
             }
+        }
+    }
+
+    fn webhook(&mut self, id: WebhookId, event: &webhook::Event, recorded: &Recorded) {
+        let (time, position) = (recorded.meta.time, recorded.position);
+        if let webhook::Event::Created(e) = event {
+            self.webhooks.insert(
+                id,
+                Webhook {
+                    id,
+                    origin: e.origin.clone(),
+                    wanted: e.wanted.clone(),
+                    standing: Standing::Active,
+                    reason: None,
+                    created_at: time,
+                    created_by: recorded.meta.actor.user(),
+                    updated_at: time,
+                    since: position,
+                    from: position,
+                },
+            );
+        }
+        let Some(webhook) = self.webhooks.get_mut(&id) else { return };
+        webhook.updated_at = time;
+        match event {
+            webhook::Event::Created(_) | webhook::Event::SecretRotated(_) => {}
+            webhook::Event::Changed(e) => {
+                webhook.origin.clone_from(&e.origin);
+                webhook.wanted.clone_from(&e.wanted);
+            }
+            webhook::Event::Paused(_) => webhook.standing = Standing::Paused,
+            webhook::Event::Resumed(e) => {
+                (webhook.standing, webhook.reason) = (Standing::Active, None);
+                if e.skip {
+                    webhook.from = position;
+                }
+            }
+            webhook::Event::Disabled(e) => {
+                (webhook.standing, webhook.reason) = (Standing::Disabled, Some(e.reason.clone()));
+            }
+            webhook::Event::Deleted(_) => drop(self.webhooks.remove(&id)),
         }
     }
 

@@ -19,6 +19,7 @@ pub mod query;
 pub mod undo;
 pub mod validate;
 pub mod visualization;
+pub mod webhook;
 pub mod workspace;
 
 #[cfg(test)]

@@ -15,22 +15,24 @@ pub mod queries;
 mod read;
 mod undo;
 pub mod visualizations;
+pub mod webhooks;
 pub mod workspaces;
 
 use actix_web::web;
 use utoipa::OpenApi;
 
-use crate::{accounts::Accounts, app::App};
+use crate::{accounts::Accounts, app::App, webhooks::Webhooks};
 
 /// Adds the commands to an application.
 ///
 /// The application also needs `web::Data<Authenticator>`, `weir_infra::http::edge` around it all
 /// and the idempotency middleware inside of that. So that a caller who goes away cancels what is
 /// asked for, the server is told `h1_allow_half_closed(false)`.
-pub fn routes(cfg: &mut web::ServiceConfig, app: App, accounts: Accounts) {
+pub fn routes(cfg: &mut web::ServiceConfig, app: App, accounts: Accounts, hooks: Webhooks) {
     cfg.app_data(web::Data::new(app.directory().clone()))
         .app_data(web::Data::new(app))
         .app_data(web::Data::new(accounts))
+        .app_data(web::Data::new(hooks))
         .configure(auth::routes)
         .configure(api_keys::routes)
         .configure(workspaces::routes)
@@ -38,6 +40,7 @@ pub fn routes(cfg: &mut web::ServiceConfig, app: App, accounts: Accounts) {
         .configure(contexts::routes)
         .configure(queries::routes)
         .configure(visualizations::routes)
+        .configure(webhooks::routes)
         .configure(me::routes)
         .configure(admin::routes);
 }
@@ -52,6 +55,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         contexts::Documentation::openapi(),
         queries::Documentation::openapi(),
         visualizations::Documentation::openapi(),
+        webhooks::Documentation::openapi(),
         me::Documentation::openapi(),
         admin::Documentation::openapi(),
     ] {

@@ -122,6 +122,12 @@ codes! {
     InvalidSpec = "invalid_spec", UNPROCESSABLE_ENTITY, "The specification cannot be used";
     InvalidChart = "invalid_chart", UNPROCESSABLE_ENTITY, "The chart cannot be drawn like this";
 
+    WebhookNotFound = "webhook_not_found", NOT_FOUND, "There is no such webhook";
+    WebhookInactive = "webhook_inactive", CONFLICT, "The webhook is told of nothing";
+    WebhookAddressRefused = "webhook_address_refused", UNPROCESSABLE_ENTITY, "Events are not told at this address";
+    TooManyWebhooks = "too_many_webhooks", CONFLICT, "The workspace has as many webhooks as it may have";
+    DeliveryNotFound = "delivery_not_found", NOT_FOUND, "There is no such delivery";
+
     // SQL
     SyntaxError = "syntax_error", UNPROCESSABLE_ENTITY, "The SQL cannot be parsed";
     StatementNotAllowed = "statement_not_allowed", UNPROCESSABLE_ENTITY, "Only one single query can be run";

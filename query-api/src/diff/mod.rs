@@ -84,7 +84,7 @@ impl Fields {
             Event::Context(e) => context::apply(self, e),
             Event::Visualization(e) => visualization::apply(self, e),
             Event::Query(e) => query::apply(self, e),
-            Event::Workspace(_) | Event::Member(_) | Event::Name(_) => {}
+            Event::Workspace(_) | Event::Member(_) | Event::Webhook(_) | Event::Name(_) => {}
         }
     }
 

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
-use weir_events::{Event, Recorded, RunId, context, dataset, member, query, text, visualization, workspace};
+use weir_events::{
+    Event, Recorded, RunId, context, dataset, member, query, text, visualization, webhook, workspace,
+};
 
 use crate::projections::json;
 
@@ -90,8 +92,40 @@ pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
         Event::Context(e) => context(e),
         Event::Query(e) => query(e),
         Event::Visualization(e) => visualization(e),
+        Event::Webhook(e) => webhook(e),
         // Not told: a reservation only accompanies what is.
         Event::Name(_) => named(Naming::Never, "", "", serde_json::json!({})),
+    }
+}
+
+fn webhook(happened: &webhook::Event) -> Phrase<'_> {
+    use webhook::Event;
+    let nothing = || serde_json::json!({});
+    match happened {
+        Event::Created(e) => {
+            let detail = serde_json::json!({ "wanted": e.wanted });
+            named(Naming::Is(&e.origin), "made the webhook to ", "made a webhook", detail)
+        }
+        Event::Changed(e) => {
+            let detail = serde_json::json!({ "wanted": e.wanted });
+            named(Naming::Is(&e.origin), "changed the webhook to ", "changed a webhook", detail)
+        }
+        Event::Paused(_) => named(Naming::Stays, "paused the webhook to ", "paused a webhook", nothing()),
+        Event::Resumed(e) => {
+            let detail = serde_json::json!({ "skip": e.skip });
+            named(Naming::Stays, "resumed the webhook to ", "resumed a webhook", detail)
+        }
+        Event::Disabled(e) => {
+            let detail = serde_json::json!({ "reason": e.reason, "undelivered": e.undelivered });
+            named(Naming::Stays, "gave up the webhook to ", "gave up a webhook", detail)
+        }
+        Event::SecretRotated(_) => named(
+            Naming::Stays,
+            "renewed the secret of the webhook to ",
+            "renewed the secret of a webhook",
+            nothing(),
+        ),
+        Event::Deleted(_) => named(Naming::Stays, "deleted the webhook to ", "deleted a webhook", nothing()),
     }
 }
 

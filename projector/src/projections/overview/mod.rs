@@ -110,7 +110,8 @@ impl Projection for Overview {
                     context::Event::Restored(_) => item.deleted = Some(false),
                 }
             }
-            Event::Query(_) | Event::Workspace(_) | Event::Member(_) | Event::Name(_) => {}
+            Event::Query(_) | Event::Workspace(_) | Event::Member(_) | Event::Webhook(_) | Event::Name(_) => {
+            }
         }
     }
 

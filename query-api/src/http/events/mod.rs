@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use weir_events::{Aggregate, Position, Stored, envelope::header};
+use weir_events::{Position, Stored, Wanted, wanted::Unknown};
 use weir_infra::{
     auth::{Authenticator, Caller, Viewer},
     http::{CloudEvent, Code, MinPosition, Params, Problem, accepted, params::MIN_POSITION},
@@ -22,8 +22,6 @@ use crate::{http::Unanswered, state::State};
 const LAST_EVENT_ID: &str = "last-event-id";
 /// The media type of streams.
 const EVENT_STREAM: &str = "text/event-stream";
-/// The event types or aggregates that one request may name.
-const NAMES: usize = 50;
 
 /// An event as a piece of an event stream.
 pub(crate) fn frame(event: &Stored) -> Bytes {
@@ -34,59 +32,22 @@ pub(crate) fn frame(event: &Stored) -> Bytes {
     format!("id: {}\nevent: {kind}\ndata: {data}\n\n", event.position).into()
 }
 
-/// Which events are wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    types: Vec<String>,
-    aggregates: Vec<String>,
-}
-
-impl Wanted {
-    fn take(params: &mut Params) -> Self {
-        let list = |text: Option<String>| -> Vec<String> {
-            text.iter()
-                .flat_map(|t| t.split(','))
-                .map(|t| t.trim().to_owned())
-                .filter(|t| !t.is_empty())
-                .collect()
-        };
-        let types = list(params.text("types"));
-        let aggregates = list(params.text("aggregates"));
-        if let Some(bad) = types.iter().find(|t| *t != "weir" && !t.starts_with("weir.")) {
-            let detail =
-                format!("`{bad}` is no type: they begin with `weir.`, as in `weir.dataset.uploaded.v2`");
-            params.refuse("types", "unknown", detail);
+/// Takes which events are wanted out of the parameters.
+fn wanted(params: &mut Params) -> Wanted {
+    let list = |text: Option<String>| -> Vec<String> {
+        text.iter()
+            .flat_map(|t| t.split(','))
+            .map(|t| t.trim().to_owned())
+            .filter(|t| !t.is_empty())
+            .collect()
+    };
+    let (types, aggregates) = (list(params.text("types")), list(params.text("aggregates")));
+    Wanted::new(types, aggregates).unwrap_or_else(|wrong| {
+        for Unknown { field, code, detail } in wrong {
+            params.refuse(field, code, detail);
         }
-        if let Some(bad) = aggregates.iter().find(|a| !is_aggregate(a)) {
-            let detail = format!("`{bad}` is no aggregate: `dataset`, or `dataset/` and an id");
-            params.refuse("aggregates", "unknown", detail);
-        }
-        for (name, list) in [("types", &types), ("aggregates", &aggregates)] {
-            if list.len() > NAMES {
-                params.refuse(name, "too_many", format!("names more than {NAMES}"));
-            }
-        }
-        Self { types, aggregates }
-    }
-
-    /// Whether an event of that type about that subject is.
-    pub(crate) fn takes(&self, kind: &str, subject: &str) -> bool {
-        let within = |whole: &str, part: &str, separator: char| {
-            whole.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
-        };
-        (self.types.is_empty() || self.types.iter().any(|t| within(kind, t, '.')))
-            && (self.aggregates.is_empty() || self.aggregates.iter().any(|a| within(subject, a, '/')))
-    }
-
-    fn takes_event(&self, event: &Stored) -> bool {
-        let text = |name| event.headers.get(name).unwrap_or_default();
-        self.takes(text(header::TYPE), text(header::SUBJECT))
-    }
-}
-
-fn is_aggregate(text: &str) -> bool {
-    let (kind, id) = text.split_once('/').unwrap_or((text, ""));
-    kind.parse::<Aggregate>().is_ok() && (id.is_empty() != text.contains('/'))
+        Wanted::default()
+    })
 }
 
 /// What is asked for.
@@ -147,7 +108,7 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let mut params = Params::parse(req.query_string());
     params.text(MIN_POSITION);
-    let wanted = Wanted::take(&mut params);
+    let wanted = wanted(&mut params);
     let after: Option<u64> = params.take("after", "a position");
     let forms = [(false, "application/json"), (true, EVENT_STREAM)];
     let live = accepted(req.headers(), &forms).ok_or_else(|| {
@@ -182,14 +143,14 @@ mod tests {
 
     fn wanted(query: &str) -> Result<Wanted, Problem> {
         let mut params = Params::parse(query);
-        let wanted = Wanted::take(&mut params);
+        let wanted = wanted(&mut params);
         params.finish().map(|()| wanted)
     }
 
     #[test]
     fn types_and_aggregates_choose_by_whole_words() {
         let one = Uuid::from_u128(1);
-        let takes = |query: &str, kind: &str| wanted(query).unwrap().takes(kind, &format!("dataset/{one}"));
+        let takes = |query: &str, kind: &str| asked(query).unwrap().takes(kind, &format!("dataset/{one}"));
         for (query, taken) in [
             ("", true),
             ("types=weir.dataset.uploaded.v1", true),
@@ -206,8 +167,8 @@ mod tests {
             assert_eq!(takes(query, "weir.dataset.uploaded.v1"), taken, "{query}");
         }
         for bad in ["types=dataset", "aggregates=table", "aggregates=dataset/"] {
-            assert!(wanted(bad).is_err(), "{bad}");
+            assert!(asked(bad).is_err(), "{bad}");
         }
-        assert!(wanted(&format!("types={}", vec!["weir.a"; 51].join(","))).is_err());
+        assert!(asked(&format!("types={}", vec!["weir.a"; 51].join(","))).is_err());
     }
 }

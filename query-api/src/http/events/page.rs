@@ -1,13 +1,12 @@
 //! A page of the log.
 
 use actix_web::HttpResponse;
-use weir_events::{Filter, Position, Start};
+use weir_events::{Filter, Position, Start, Wanted};
 use weir_infra::{
     auth::{Caller, Viewer},
     http::{CloudEvent, Code, List, Params, Problem, position_header},
 };
 
-use super::Wanted;
 use crate::state::State;
 
 /// Events of a page, unless a number is asked for, and at most.

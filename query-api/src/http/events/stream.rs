@@ -13,13 +13,13 @@ use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures::stream;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
-use weir_events::{Position, WorkspaceId};
+use weir_events::{Position, Wanted, WorkspaceId};
 use weir_infra::{
     auth::{Authenticator, Caller, Viewer},
     http::{Code, Problem, position_header},
 };
 
-use super::{EVENT_STREAM, Wanted, page::unavailable};
+use super::{EVENT_STREAM, page::unavailable};
 use crate::{state::State, tail::Subscription};
 
 /// How often a stream tells how far it is, and looks whether it may go on.
