@@ -368,7 +368,7 @@ impl Directory {
     /// Tells of each move.
     pub(crate) fn moves(&self) -> impl Stream<Item = ()> + Send + use<> {
         let reached = self.0.reached.clone();
-        futures::stream::unfold(reached, async |mut reached| {
+        futures::stream::unfold(reached, |mut reached| async move {
             reached.changed().await.ok().map(|()| ((), reached))
         })
     }

@@ -133,11 +133,13 @@ impl Dispatcher {
         let Some(cursor) = inner.store.cursor(hook.id).await? else { return Ok(last) };
         let mut stored = cursor;
         let mut from = cursor.max(hook.from);
+        // All of a page finds room once nothing waits any more.
+        let page_size = PAGE.min(usize::try_from(inner.options.waiting).unwrap_or(PAGE));
         while from < last {
             let page = inner
                 .executor
                 .log()
-                .read(&Filter::Workspace(workspace), Start::After(from), PAGE)
+                .read(&Filter::Workspace(workspace), Start::After(from), page_size)
                 .await
                 .map_err(Problem::internal)?;
             let wanted: Vec<&Stored> = page

@@ -249,7 +249,8 @@ impl Store {
         let count = "SELECT count(*) FROM webhooks.deliveries WHERE webhook_id = $1 AND settled_at IS NULL";
         let row = transaction.query_one(&transaction.prepare_cached(count).await?, &[&id.0]).await?;
         let waiting: i64 = row.try_get(0)?;
-        if !events.is_empty() && waiting >= most {
+        let more = i64::try_from(events.len()).unwrap_or(i64::MAX);
+        if more > 0 && waiting.saturating_add(more) > most {
             return Ok(false);
         }
         let advance = "UPDATE webhooks.hooks SET cursor = $3 WHERE id = $1 AND cursor = $2";
