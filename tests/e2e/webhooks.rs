@@ -34,7 +34,8 @@ impl Heard {
     }
 
     fn position(&self) -> u64 {
-        self.event["position"].as_u64().unwrap()
+        // A message that is sent to try the webhook has none.
+        self.event["position"].as_u64().unwrap_or_default()
     }
 
     /// The number in `SELECT <number> AS one`.
@@ -270,7 +271,7 @@ async fn events_are_told_signed_in_order_and_until_they_arrive() {
     // Killed at any moment, it is told at least once, and in order.
     receiver.act(|_, _| Act::Say("200 OK"));
     let before = receiver.heard().len();
-    for round in 0..3 {
+    for round in 0..2 {
         let mut asked = Vec::new();
         for n in 0..10 {
             asked.push(ask(&ada, &format!("SELECT {n} AS one")).await);

@@ -37,7 +37,7 @@ const PAGE: usize = 500;
 /// Messages that are under way at once.
 const AT_ONCE: usize = 16;
 /// How much longer than a message may take a lease holds.
-const LEASE: TimeDelta = TimeDelta::seconds(30);
+const LEASE: TimeDelta = TimeDelta::seconds(5);
 /// The longest pause before a message is sent again.
 const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
 /// What other processes made due is looked for this often at least, and at most.

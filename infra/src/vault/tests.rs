@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
+use futures::StreamExt;
 use uuid::Uuid;
 use weir_events::{
     Actor, Commit, EventId, EventLog, Filter, MemoryLog, Metadata, NewEvent, Position, QueryId, RunId, Start,

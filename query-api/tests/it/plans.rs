@@ -206,6 +206,7 @@ fn value(name: &str, types: &[Type], n: usize, sql: &str) -> String {
     match &types[n - 1] {
         kind if *kind == Type::UUID => "md5('query1/1')::uuid".to_owned(),
         kind if *kind == Type::TEXT => "'what few have'".to_owned(),
+        kind if *kind == Type::UUID_ARRAY => "ARRAY[md5('query1/1')::uuid]".to_owned(),
         kind if *kind == Type::TEXT_ARRAY => "'{what few have}'".to_owned(),
         kind if *kind == Type::BOOL => "false".to_owned(),
         kind if *kind == Type::DATE => "'2026-03-10'".to_owned(),

@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    fn wanted(query: &str) -> Result<Wanted, Problem> {
+    fn asked(query: &str) -> Result<Wanted, Problem> {
         let mut params = Params::parse(query);
         let wanted = wanted(&mut params);
         params.finish().map(|()| wanted)
