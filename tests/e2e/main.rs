@@ -5,6 +5,7 @@
 mod accounts;
 mod archive;
 mod crash;
+mod grants;
 mod house;
 mod idempotency;
 mod ingesting;
