@@ -78,6 +78,16 @@ impl Nats {
         if !place.run.join(GRANTS).exists() {
             write_grants(&place.run, &[])?;
         }
+        let mut process = Process {
+            name: String::new(),
+            program: options.program.clone(),
+            config: config.clone(),
+            address: String::new(),
+            password: options.password.clone(),
+        };
+        // What a killed Weir left behind holds the port that clients know, and may still write.
+        leftover::stop(&process, &place.run).await;
+        take_over(&options.store)?;
         let mut ports = options.ports.clone();
         let mut tries = 0;
         loop {
@@ -85,15 +95,8 @@ impl Nats {
             // Tells this start of the server from any other that may hold the port.
             let name = format!("weir-{}", &secret::generate()[..16]);
             secret::write(&config, configuration(&options, &name, port).as_bytes())?;
-            let process = Process {
-                name,
-                program: options.program.clone(),
-                config: config.clone(),
-                address: format!("127.0.0.1:{port}"),
-                password: options.password.clone(),
-            };
-            take_over(&options.store, &process, &place).await?;
-            match Supervisor::start(Arc::new(process), place.clone()).await {
+            process = Process { name, address: format!("127.0.0.1:{port}"), ..process };
+            match Supervisor::start(Arc::new(process.clone()), place.clone()).await {
                 Ok(supervisor) => {
                     let url = match &options.password {
                         Some(password) => format!("nats://{USER}:{password}@127.0.0.1:{port}"),
@@ -156,7 +159,7 @@ pub fn reload(run: &Path) {
 
 /// Before there were grants, Weir's streams belonged to the account that every server has, which cannot share anything
 /// with others. A server keeps an account's streams in a folder of its name, and nothing in there names the account.
-async fn take_over(store: &Path, process: &Process, place: &Place) -> Result<(), Error> {
+fn take_over(store: &Path) -> Result<(), Error> {
     let (old, of) = (store.join("jetstream/$G"), store.join("jetstream").join(grants::WEIR_ACCOUNT));
     let streams = std::fs::read_dir(old.join("streams"));
     if !streams.is_ok_and(|mut streams| streams.next().is_some()) {
@@ -165,8 +168,6 @@ async fn take_over(store: &Path, process: &Process, place: &Place) -> Result<(),
     if of.exists() {
         return Err(Error::Two { of, old });
     }
-    // The server of a Weir that was killed may still be writing.
-    leftover::stop(process, &place.run).await;
     std::fs::rename(&old, &of)?;
     std::fs::File::open(store.join("jetstream"))?.sync_all()?;
     tracing::info!(from = %old.display(), to = %of.display(), "moved the event log");
@@ -187,18 +188,18 @@ fn configuration(options: &Options, name: &str, port: u16) -> String {
            # The default, every two minutes, loses acknowledged events when the power fails.\n  \
            sync_interval: always\n\
          }}\n\
-         accounts {{\n\
-         {account} {{\n\
-         jetstream: enabled\n\
-         users: [ {{ user: {USER}, password: {password} }} ]\n\
-         {exports}\
-         }}\n\
-         include \"{GRANTS}\"\n\
+         accounts {{\n  \
+           {account} {{\n    \
+             jetstream: enabled\n    \
+             users: [ {{ user: {USER}, password: {password} }} ]\n    \
+             {exports}  \
+           }}\n  \
+           include \"{GRANTS}\"\n\
          }}\n",
         store = quoted(&store),
         account = grants::WEIR_ACCOUNT,
         password = quoted(options.password.as_ref().unwrap_or(&secret::generate())),
-        exports = grants::exports(),
+        exports = grants::exports().replace('\n', "\n    ").trim_end_matches(' '),
     );
     if options.password.is_none() {
         let _ = writeln!(text, "no_auth_user: {USER}");
@@ -210,6 +211,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+#[derive(Clone)]
 struct Process {
     program: PathBuf,
     config: PathBuf,

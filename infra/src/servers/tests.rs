@@ -206,7 +206,9 @@ async fn an_event_log_of_before_there_were_accounts_is_found_and_never_doubled()
         let log = crate::log::JetStreamLog::connect(client, crate::log::Options::default()).await.unwrap();
         weir_events::EventLog::head(&log).await.unwrap()
     };
+    let options = nats::Options { ports: vec![port], ..options.clone() };
     let nats = nats::Nats::start(options.clone(), place.clone()).await.unwrap();
+    assert_eq!(nats.port(), port, "where its clients look for it");
     assert!(running.wait().await.is_ok(), "the old server was stopped before");
     assert_eq!(head(&nats).await, position);
     nats.stop().await;
