@@ -1,6 +1,7 @@
-//! `weir events`: the event log as JSON lines, and a workspace's events as a file.
+//! `weir events`: the event log as JSON lines, a workspace's events as a file, and who may read them from NATS.
 
 mod export;
+mod grant;
 
 use anyhow::anyhow;
 use futures::StreamExt;
@@ -21,6 +22,12 @@ enum What {
     Tail(Tail),
     /// Write a workspace's events into a file, as JSON lines or Parquet
     Export(export::Args),
+    /// Make a key with which a program reads one workspace's events from NATS, and nothing else
+    Grant(grant::Give),
+    /// List the keys that were made, and how far each has read
+    Grants(grant::List),
+    /// Take a key back: its connections end, and it reads nothing more
+    Revoke(grant::Revoke),
 }
 
 #[derive(clap::Args)]
@@ -46,6 +53,9 @@ pub(crate) async fn run(settings: &Settings, args: Args, signals: &mut Signals) 
     let tail = match args.what {
         What::Tail(tail) => tail,
         What::Export(export) => return export::run(settings, export, signals).await,
+        What::Grant(give) => return grant::run(settings, grant::What::Give(give), signals).await,
+        What::Grants(list) => return grant::run(settings, grant::What::List(list), signals).await,
+        What::Revoke(revoke) => return grant::run(settings, grant::What::Revoke(revoke), signals).await,
     };
     let servers = signals.interruptible(Servers::reach(settings)).await?;
     // A signal is the usual end of it.

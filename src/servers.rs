@@ -193,6 +193,15 @@ impl Servers {
         })
     }
 
+    /// The folder that the configuration of nats-server is in, when it is a child of this process or of the Weir that
+    /// runs on the data folder.
+    pub(crate) fn run_of_nats(&self) -> Option<PathBuf> {
+        let child = self.nats.is_some()
+            || Runtime::running(&self.data_dir)
+                .is_some_and(|running| running.nats_port.is_some() && running.nats_url == self.nats_url);
+        child.then(|| self.data_dir.join("run"))
+    }
+
     /// Stops the children, and releases the data folder.
     pub(crate) async fn stop(self) {
         let nats = async {
@@ -211,6 +220,16 @@ impl Servers {
             drop(lock);
         }
     }
+}
+
+/// A server's address, or several, without user and password.
+pub(crate) fn without_credentials(url: &str) -> String {
+    let bare = |url: &str| match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        _ => url.to_owned(),
+    };
+    url.split(',').map(bare).collect::<Vec<_>>().join(",")
 }
 
 type Pid = Option<watch::Receiver<Option<u32>>>;

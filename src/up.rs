@@ -56,9 +56,10 @@ async fn start(
     let positions = parts.positions(lifecycle);
     let directory = parts.directory(lifecycle).await?;
     let guards = parts.guards(Arc::new(directory.clone()), settings, lifecycle).await?;
+    // Paths are tried in this order, and most requests read.
     let routes = vec![
-        parts.command_routes(directory, &guards, settings, lifecycle)?,
         parts.read_routes(positions, settings, lifecycle).await?,
+        parts.command_routes(directory, &guards, settings, lifecycle)?,
         openapi::routes()?,
     ];
     web::serve(bound, guards, routes, settings, lifecycle)

@@ -1,6 +1,7 @@
 //! Adapters: everything through which Weir touches the world, and the pieces that its HTTP sides share.
 //!
 //! - [`log`]: the event log on NATS JetStream. [`postgres`]: pool and migrations. [`blob`]: files.
+//! - [`grants`]: keys that read one workspace's events from NATS.
 //! - [`cache`]: what processes share in Redis or Valkey, where there is one.
 //! - [`servers`]: nats-server and PostgreSQL as child processes. [`testing`]: the same for tests.
 //! - [`fetch`]: files from elsewhere. [`llm`]: language models. [`seal`]: encryption of what is kept. [`vault`]: free text in events. [`webhook`]: messages to other people's servers.
@@ -16,6 +17,7 @@ pub mod auth;
 pub mod blob;
 pub mod cache;
 pub mod fetch;
+pub mod grants;
 pub mod http;
 pub mod latency;
 pub mod llm;

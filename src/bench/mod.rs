@@ -9,6 +9,7 @@ pub(crate) mod cache;
 pub(crate) mod ingest;
 pub(crate) mod project;
 pub(crate) mod query;
+pub(crate) mod read;
 
 mod process;
 mod python;
@@ -30,6 +31,8 @@ pub(crate) enum Bench {
     Project(project::Args),
     /// Results of queries in their tiers, beside answers from memory alone.
     Cache(cache::Args),
+    /// The dashboard over HTTP, beside the same bytes from the same HTTP server with nothing around them.
+    Read(read::Args),
 }
 
 impl Bench {
@@ -44,6 +47,7 @@ impl Bench {
             Self::Project(args) => Box::pin(project::run(args)).await,
             Self::Query(args) => query::run(args).await,
             Self::Cache(args) => Box::pin(cache::run(args)).await,
+            Self::Read(args) => Box::pin(read::run(args)).await,
         }
     }
 }

@@ -1,10 +1,15 @@
-//! What this process uses up, as far as the system tells it: Linux does.
+//! What this process, or another, uses up, as far as the system tells it: Linux does.
 
 use std::{fs, time::Duration};
 
 /// Time that the processor spent on this process so far, all threads together.
 pub(super) fn processor() -> Option<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    of(std::process::id())
+}
+
+/// The same of another process.
+pub(super) fn of(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may hold anything. In user and kernel mode are the 12th and 13th behind it.
     let (_, fields) = stat.rsplit_once(')')?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().ok());

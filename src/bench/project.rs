@@ -1,7 +1,7 @@
 //! The projector over a backlog, beside the rows that come of it written without any folding; what a rebuild costs as the
 //! log grows; and how soon an event can be read.
 
-mod history;
+pub(super) mod history;
 
 use std::{
     path::PathBuf,

@@ -6,6 +6,7 @@ mod accounts;
 mod archive;
 mod crash;
 mod erasing;
+mod grants;
 mod house;
 mod idempotency;
 mod ingesting;

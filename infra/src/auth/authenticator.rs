@@ -6,15 +6,19 @@ use actix_web::{HttpMessage, HttpRequest, http::header, web};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use moka::future::Cache;
+use sha2::{Digest, Sha256};
 use weir_events::{Actor, ApiKeyId, UserId, WorkspaceId, member::Role};
 
-use super::{ApiKeySecret, Revocations, SessionId, SigningKey, TokenError, Tokens};
+use super::{ApiKeySecret, Claims, Revocations, SessionId, SigningKey, TokenError, Tokens};
 use crate::http::{Code, Problem};
 
 /// How long an API key is remembered. A deleted one is refused earlier: see [`Revocations`].
 const API_KEY_TTL: Duration = Duration::from_secs(60);
 /// How many are remembered.
 const API_KEYS: u64 = 10_000;
+/// How many access tokens are remembered as signed by this installation, with what they say. Whether they still hold is
+/// asked at each request.
+const TOKENS: u64 = 10_000;
 
 /// Who is in which workspace.
 #[async_trait]
@@ -103,6 +107,8 @@ pub struct Authenticator {
     api_keys: Arc<dyn ApiKeys>,
     revocations: Revocations,
     cached_keys: Cache<ApiKeyId, Option<ApiKey>>,
+    /// By their hash: a copy of memory is no copy of tokens.
+    signed: moka::sync::Cache<[u8; 32], Claims>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -125,6 +131,7 @@ impl Authenticator {
             api_keys,
             revocations,
             cached_keys: Cache::builder().max_capacity(API_KEYS).time_to_live(API_KEY_TTL).build(),
+            signed: moka::sync::Cache::new(TOKENS),
         }
     }
 
@@ -160,7 +167,7 @@ impl Authenticator {
         if ApiKeySecret::looks_like(token) {
             return self.api_key(token).await.map(Identity::Program);
         }
-        let claims = self.tokens.verify(token, now).map_err(|e| match e {
+        let claims = self.claims(token, now).map_err(|e| match e {
             TokenError::Invalid => Problem::new(Code::TokenInvalid, "The access token is not valid; log in."),
             TokenError::Expired => {
                 Problem::new(Code::TokenExpired, "The access token has expired; refresh it or log in.")
@@ -170,6 +177,17 @@ impl Authenticator {
             return Err(Problem::new(Code::TokenRevoked, "The session was ended; log in."));
         }
         Ok(Identity::Person { user: claims.sub, personal: claims.workspace, session: claims.sid })
+    }
+
+    /// What a token says that holds by itself. The signature of one that was seen before is not computed again.
+    fn claims(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenError> {
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        if let Some(claims) = self.signed.get(&hash) {
+            return claims.hold(now).map(|()| claims);
+        }
+        let claims = self.tokens.verify(token, now)?;
+        self.signed.insert(hash, claims.clone());
+        Ok(claims)
     }
 
     async fn api_key(&self, token: &str) -> Result<ApiKey, Problem> {

@@ -158,6 +158,24 @@ async fn an_ended_session_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn a_remembered_token_expires_and_is_no_other() {
+    let world = world(Role::Viewer);
+    let now = Utc::now();
+    let asked =
+        async |token: &str, at| world.authenticator.authenticate(token, at).await.map_err(|p| p.code());
+    for _ in 0..2 {
+        assert!(asked(&world.token, now).await.is_ok());
+    }
+    let changed = format!("{}x", world.token);
+    assert_eq!(asked(&changed, now).await, Err(Code::TokenInvalid));
+    assert_eq!(asked(&world.token, now - TimeDelta::minutes(5)).await, Err(Code::TokenInvalid));
+    assert_eq!(asked(&world.token, now + ACCESS_TOKEN_TTL).await, Err(Code::TokenExpired));
+    assert!(asked(&world.token, now).await.is_ok());
+    world.authenticator.revocations().revoke_session(SessionId(Uuid::from_u128(5)), now);
+    assert_eq!(asked(&world.token, now).await, Err(Code::TokenRevoked));
+}
+
+#[tokio::test]
 async fn revocations_come_from_the_database_and_go_when_no_token_can_be_left() {
     let database = crate::testing::database().await;
     let now = Utc::now();

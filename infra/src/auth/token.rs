@@ -49,6 +49,22 @@ pub struct Claims {
     pub exp: i64,
 }
 
+impl Claims {
+    /// Whether it is their time.
+    ///
+    /// # Errors
+    /// See [`TokenError`].
+    pub fn hold(&self, now: DateTime<Utc>) -> Result<(), TokenError> {
+        if self.exp <= now.timestamp() {
+            return Err(TokenError::Expired);
+        }
+        if self.iat > now.timestamp() + LEEWAY {
+            return Err(TokenError::Invalid);
+        }
+        Ok(())
+    }
+}
+
 /// Why a token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -118,14 +134,8 @@ impl Tokens {
                 _ => TokenError::Invalid,
             }
         })?;
-        let claims = data.claims;
-        if claims.exp <= now.timestamp() {
-            return Err(TokenError::Expired);
-        }
-        if claims.iat > now.timestamp() + LEEWAY {
-            return Err(TokenError::Invalid);
-        }
-        Ok(claims)
+        data.claims.hold(now)?;
+        Ok(data.claims)
     }
 }
 

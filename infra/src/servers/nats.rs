@@ -12,13 +12,17 @@ use async_trait::async_trait;
 use rustix::process::Signal;
 use tokio::{process::Command, sync::watch};
 
-use super::{Place, Server, StartError, Supervisor, port, secret};
+use super::{Place, Server, StartError, Supervisor, leftover, port, secret};
+use crate::grants;
 
 /// The port that NATS clients expect.
 pub const STANDARD_PORT: u16 = 4222;
 /// The largest message, in bytes. Events are small; this leaves room for a dataset of very many columns.
 pub const MAX_PAYLOAD: usize = 4 << 20;
 const USER: &str = "weir";
+const NAME: &str = "nats-server";
+/// Accounts of grants, beside the server's configuration, which includes it.
+const GRANTS: &str = "nats-grants.conf";
 
 /// How to run the embedded server.
 #[derive(Debug, Clone)]
@@ -42,6 +46,17 @@ pub enum Error {
     /// Its files could not be written, or no port found.
     #[error("nats-server: cannot prepare its start: {0}")]
     Io(#[from] io::Error),
+    /// An older Weir, which keeps its streams elsewhere, ran on a folder that this one had used.
+    #[error(
+        "nats-server: there are two event logs, {} and {}: an older version of Weir has run here since; \
+         move away the one that is not wanted", of.display(), old.display()
+    )]
+    Two {
+        /// Where this version keeps its streams.
+        of: PathBuf,
+        /// Where versions without grants kept theirs.
+        old: PathBuf,
+    },
 }
 
 /// A running nats-server.
@@ -60,6 +75,19 @@ impl Nats {
     pub async fn start(options: Options, place: Place) -> Result<Self, Error> {
         std::fs::create_dir_all(&options.store)?;
         let config = std::path::absolute(place.run.join("nats-server.conf"))?;
+        if !place.run.join(GRANTS).exists() {
+            write_grants(&place.run, &[])?;
+        }
+        let mut process = Process {
+            name: String::new(),
+            program: options.program.clone(),
+            config: config.clone(),
+            address: String::new(),
+            password: options.password.clone(),
+        };
+        // What a killed Weir left behind holds the port that clients know, and may still write.
+        leftover::stop(&process, &place.run).await;
+        take_over(&options.store)?;
         let mut ports = options.ports.clone();
         let mut tries = 0;
         loop {
@@ -67,14 +95,8 @@ impl Nats {
             // Tells this start of the server from any other that may hold the port.
             let name = format!("weir-{}", &secret::generate()[..16]);
             secret::write(&config, configuration(&options, &name, port).as_bytes())?;
-            let process = Process {
-                name,
-                program: options.program.clone(),
-                config: config.clone(),
-                address: format!("127.0.0.1:{port}"),
-                password: options.password.clone(),
-            };
-            match Supervisor::start(Arc::new(process), place.clone()).await {
+            process = Process { name, address: format!("127.0.0.1:{port}"), ..process };
+            match Supervisor::start(Arc::new(process.clone()), place.clone()).await {
                 Ok(supervisor) => {
                     let url = match &options.password {
                         Some(password) => format!("nats://{USER}:{password}@127.0.0.1:{port}"),
@@ -113,6 +135,45 @@ impl Nats {
     }
 }
 
+/// Writes which grants the server lets in. It reads that when it starts, and at a [`reload`].
+///
+/// # Errors
+/// When the file cannot be written; what was there before is there still.
+pub fn write_grants(run: &Path, all: &[grants::Grant]) -> io::Result<()> {
+    let mut text = String::from("# Written by `weir events grant` and `revoke`.\n");
+    for grant in all {
+        text.push_str(&grants::account(grant));
+    }
+    secret::write(&run.join(GRANTS), text.as_bytes())
+}
+
+/// Tells the server that runs to read its configuration again; one that is down reads it when it starts.
+///
+/// An account that is new to the server works from the second reading on: at the first it is made, and only accounts
+/// that are there already get what they import (as of nats-server 2.15).
+pub fn reload(run: &Path) {
+    if let Some(server) = leftover::noted(run, NAME) {
+        leftover::signal(server.pid, Signal::HUP);
+    }
+}
+
+/// Before there were grants, Weir's streams belonged to the account that every server has, which cannot share anything
+/// with others. A server keeps an account's streams in a folder of its name, and nothing in there names the account.
+fn take_over(store: &Path) -> Result<(), Error> {
+    let (old, of) = (store.join("jetstream/$G"), store.join("jetstream").join(grants::WEIR_ACCOUNT));
+    let streams = std::fs::read_dir(old.join("streams"));
+    if !streams.is_ok_and(|mut streams| streams.next().is_some()) {
+        return Ok(());
+    }
+    if of.exists() {
+        return Err(Error::Two { of, old });
+    }
+    std::fs::rename(&old, &of)?;
+    std::fs::File::open(store.join("jetstream"))?.sync_all()?;
+    tracing::info!(from = %old.display(), to = %of.display(), "moved the event log");
+    Ok(())
+}
+
 fn configuration(options: &Options, name: &str, port: u16) -> String {
     let mut text = String::from("# Written by Weir at every start.\n");
     let store = options.store.display().to_string();
@@ -126,11 +187,22 @@ fn configuration(options: &Options, name: &str, port: u16) -> String {
            store_dir: {store}\n  \
            # The default, every two minutes, loses acknowledged events when the power fails.\n  \
            sync_interval: always\n\
+         }}\n\
+         accounts {{\n  \
+           {account} {{\n    \
+             jetstream: enabled\n    \
+             users: [ {{ user: {USER}, password: {password} }} ]\n    \
+             {exports}  \
+           }}\n  \
+           include \"{GRANTS}\"\n\
          }}\n",
         store = quoted(&store),
+        account = grants::WEIR_ACCOUNT,
+        password = quoted(options.password.as_ref().unwrap_or(&secret::generate())),
+        exports = grants::exports().replace('\n', "\n    ").trim_end_matches(' '),
     );
-    if let Some(password) = &options.password {
-        let _ = writeln!(text, "authorization {{ user: {USER}, password: {} }}", quoted(password));
+    if options.password.is_none() {
+        let _ = writeln!(text, "no_auth_user: {USER}");
     }
     text
 }
@@ -139,6 +211,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+#[derive(Clone)]
 struct Process {
     program: PathBuf,
     config: PathBuf,
@@ -150,7 +223,7 @@ struct Process {
 #[async_trait]
 impl Server for Process {
     fn name(&self) -> &'static str {
-        "nats-server"
+        NAME
     }
 
     fn command(&self) -> Command {

@@ -172,3 +172,53 @@ async fn where_the_servers_user_cannot_go_its_data_goes_elsewhere_and_stays_ther
     server.stop().await;
     std::fs::remove_dir_all(home.parent().unwrap()).unwrap();
 }
+
+/// The folder of a version whose streams belonged to the account that every server has.
+#[tokio::test]
+async fn an_event_log_of_before_there_were_accounts_is_found_and_never_doubled() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(folder.path());
+    let options = nats_options(folder.path());
+    let config = std::path::absolute(place.run.join("nats-server.conf")).unwrap();
+    let port = super::port::choose(&[]).unwrap();
+    let text = format!(
+        "listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
+        options.store.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    // As kill -9 of that version leaves it: its server still runs, and writes.
+    let old =
+        || tokio::process::Command::new(&options.program).arg("-c").arg(&config).kill_on_drop(true).spawn();
+    let mut running = old().unwrap();
+    let client = loop {
+        match async_nats::connect(format!("127.0.0.1:{port}")).await {
+            Ok(client) => break client,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let log = crate::log::JetStreamLog::connect(client, crate::log::Options::default()).await.unwrap();
+    let workspace = weir_events::WorkspaceId(uuid::Uuid::from_u128(7));
+    let commit = weir_events::Commit::new().event(weir_events::contract::reserved(workspace, "t"));
+    let position = weir_events::EventLog::append(&log, commit).await.unwrap().last;
+
+    let head = async |nats: &nats::Nats| {
+        let client = crate::nats::connect(nats.url()).await.unwrap();
+        let log = crate::log::JetStreamLog::connect(client, crate::log::Options::default()).await.unwrap();
+        weir_events::EventLog::head(&log).await.unwrap()
+    };
+    let options = nats::Options { ports: vec![port], ..options.clone() };
+    let nats = nats::Nats::start(options.clone(), place.clone()).await.unwrap();
+    assert_eq!(nats.port(), port, "where its clients look for it");
+    assert!(running.wait().await.is_ok(), "the old server was stopped before");
+    assert_eq!(head(&nats).await, position);
+    nats.stop().await;
+    // The next start has nothing to move.
+    let nats = nats::Nats::start(options.clone(), place.clone()).await.unwrap();
+    assert_eq!(head(&nats).await, position);
+    nats.stop().await;
+
+    // The older version has run again, and begun a log of its own: which one counts is not Weir's to say.
+    std::fs::create_dir_all(options.store.join("jetstream/$G/streams/WEIR_EVENTS")).unwrap();
+    let error = nats::Nats::start(options.clone(), place).await.unwrap_err().to_string();
+    assert!(error.contains("there are two event logs"), "{error}");
+}

@@ -25,8 +25,10 @@ pub(crate) mod visualizations;
 /// The index of routes.
 ///
 /// Each is a resource with its method as a guard, so that another crate may serve other methods of
-/// the same path.
+/// the same path. None of them hides another, whatever their order.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
+    // First what is asked for most: patterns before it would be tried, twice for each request.
+    read(cfg, "/api/v1/dashboard", dashboard::get);
     read(cfg, "/api/v1/datasets", datasets::list::list);
     read(cfg, "/api/v1/datasets/{id}", datasets::get::get);
     read(cfg, "/api/v1/datasets/{id}/history", datasets::history::history);
@@ -46,7 +48,6 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     read(cfg, "/api/v1/visualizations", visualizations::list::list);
     read(cfg, "/api/v1/visualizations/{id}", visualizations::get::get);
     read(cfg, "/api/v1/visualizations/{id}/history", visualizations::history::history);
-    read(cfg, "/api/v1/dashboard", dashboard::get);
     read(cfg, "/api/v1/activity", activity::list);
     read(cfg, "/api/v1/events", events::list);
     read(cfg, "/api/v1/usage", usage::get);

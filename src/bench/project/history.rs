@@ -10,11 +10,11 @@ use weir_events::{
 };
 
 /// Workspaces, and in all of them together: datasets, patterns of queries, charts.
-const WORKSPACES: u64 = 1_000;
+pub(in crate::bench) const WORKSPACES: u64 = 1_000;
 const THINGS: u64 = 4_000;
 
 /// Events of which one is an upload, one its table, one a chart, one a failure, and the rest are answers.
-pub(super) const ROUND: u64 = 20;
+pub(in crate::bench) const ROUND: u64 = 20;
 
 /// Commits that are on their way at once; the log makes batches of them.
 const AT_ONCE: usize = 50;
@@ -23,7 +23,7 @@ const SQL: &str = "SELECT a.name, count(*) AS flights, avg(f.arr_delay) AS delay
                    JOIN airlines a ON f.carrier = a.carrier GROUP BY a.name ORDER BY flights DESC";
 
 /// Tells events from the `from`th up to the `to`th on, both multiples of [`ROUND`]; where the log is then.
-pub(super) async fn tell(log: &dyn EventLog, from: u64, to: u64) -> anyhow::Result<Position> {
+pub(in crate::bench) async fn tell(log: &dyn EventLog, from: u64, to: u64) -> anyhow::Result<Position> {
     // Those of one round stay in order.
     let rounds = (from / ROUND..to / ROUND).map(|round| {
         (round * ROUND..(round + 1) * ROUND).fold(Commit::new(), |commit, n| commit.event(event(n)))
@@ -37,10 +37,15 @@ pub(super) async fn tell(log: &dyn EventLog, from: u64, to: u64) -> anyhow::Resu
     Ok(log.head().await?)
 }
 
+/// The `n`th workspace.
+pub(in crate::bench) fn workspace(n: u64) -> WorkspaceId {
+    WorkspaceId(Uuid::from_u128(0x1_0000_0000 + u128::from(n)))
+}
+
 /// The `n`th event.
-pub(super) fn event(n: u64) -> NewEvent {
+pub(in crate::bench) fn event(n: u64) -> NewEvent {
     let thing = n / ROUND % THINGS;
-    let workspace = WorkspaceId(Uuid::from_u128(0x1_0000_0000 + u128::from(thing % WORKSPACES)));
+    let workspace = workspace(thing % WORKSPACES);
     // Each time that it is its turn, a dataset gets a new version.
     let version = u32::try_from(n / ROUND / THINGS).unwrap_or_default() + 1;
     let id = Uuid::from_u128(0x2_0000_0000 + u128::from(thing));
