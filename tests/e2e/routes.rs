@@ -129,6 +129,9 @@ async fn one_of_everything(ada: &Caller) -> (BTreeMap<&'static str, String>, u64
     let about = ada.make("/api/v1/contexts", &json!({"content": about}), StatusCode::CREATED).await;
     let key = json!({"name": "secret key", "role": "viewer"});
     let key = ada.make("/api/v1/api-keys", &key, StatusCode::CREATED).await;
+    // It is told of nothing.
+    let hook = json!({"url": "https://weir.invalid/secret", "types": ["weir.webhook"]});
+    let hook = ada.make("/api/v1/webhooks", &hook, StatusCode::CREATED).await;
     let ids = [
         ("datasets", &dataset["id"]),
         ("queries", &run["query_id"]),
@@ -136,6 +139,8 @@ async fn one_of_everything(ada: &Caller) -> (BTreeMap<&'static str, String>, u64
         ("visualizations", &chart["id"]),
         ("contexts", &about["id"]),
         ("api-keys", &key["id"]),
+        ("webhooks", &hook["id"]),
+        ("deliveries", &json!(uuid::Uuid::new_v4())),
         ("workspaces", &json!(ada.workspace)),
         ("projections", &json!("usage")),
         ("members", &ada.read("/api/v1/me").await["user"]["id"]),
@@ -267,6 +272,8 @@ fn body(path: &str) -> Value {
         json!({"position": 1})
     } else if path.contains("/contexts") {
         json!({"content": "stolen"})
+    } else if path.contains("/webhooks") {
+        json!({"url": "https://weir.invalid/stolen"})
     } else if path.ends_with("/api-keys") {
         json!({"name": "stolen", "role": "viewer"})
     } else if path.ends_with("/visualizations") {
