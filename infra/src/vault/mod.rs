@@ -290,16 +290,15 @@ impl Vault {
             let (id, holder, sealed): (Uuid, Uuid, &[u8]) =
                 columns().map_err(|error| Unavailable(error.to_string()))?;
             let key = self.0.seal.open(&name(workspace, holder, id), sealed);
-            let Some(key) = key.and_then(|key| <[u8; KEY]>::try_from(key).ok()) else {
-                // Another secret: what it sealed cannot be read here. It must not be sealed anew by another key
-                // without anybody noticing.
-                return Err(Unavailable(
-                    "the installation's secret is not the one that sealed them".to_owned(),
-                ));
-            };
-            keys.insert(id, XChaCha20Poly1305::new(&key.into()));
+            // Also of one that cannot be used: it must not be replaced before anybody notices.
             of.insert(holder, id);
             digest.update(id.as_bytes());
+            match key.and_then(|key| <[u8; KEY]>::try_from(key).ok()) {
+                Some(key) => drop(keys.insert(id, XChaCha20Poly1305::new(&key.into()))),
+                None => {
+                    tracing::error!(%workspace, key = %id, "a key of texts was sealed under another secret")
+                }
+            }
         }
         let version = digest.finalize().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
         let ring = Arc::new(Ring { keys, of, looked_ms, version });
@@ -321,7 +320,7 @@ impl Slot {
 impl Ring {
     /// Seals a text of a holder, whose key must be there.
     fn seal(&self, workspace: WorkspaceId, holder: Uuid, text: Text<'_>) -> Result<(), Unavailable> {
-        let missing = || Unavailable("one is missing".to_owned());
+        let missing = || Unavailable("one was sealed under another secret of the installation".to_owned());
         let id = *self.of.get(&holder).ok_or_else(missing)?;
         let key = self.keys.get(&id).ok_or_else(missing)?;
         let sealed = |kind, plain: &[u8]| {

@@ -108,7 +108,10 @@ async fn texts_are_sealed_in_the_log_and_opened_for_readers() {
     let elsewhere = opened(&vault, OTHERS, text(raw)).await;
     assert_eq!(elsewhere.matches(ERASED).count(), 3, "{elsewhere}");
     let stranger = Vault::new(world.database.pool().clone(), &SigningKey::generate());
-    assert!(stranger.open(TEAM, raw.payload.clone()).await.is_err());
+    assert_eq!(opened(&stranger, TEAM, text(raw)).await.matches(ERASED).count(), 3);
+    // And seals nothing under a key of its own, which nobody else could open.
+    let refused = world.sealing(&stranger).append(Commit::new().event(event(TEAM, ADA, failed(None)))).await;
+    assert!(matches!(refused, Err(weir_events::AppendError::Unavailable(_))), "{refused:?}");
 }
 
 #[tokio::test]
