@@ -9,6 +9,9 @@ weir_infra::metrics! {
         pub head: IntGauge,
         /// How many events the read models are behind the log.
         pub lag_events: IntGauge,
+        /// How old the first event is that the read models do not have, in seconds, as of a few seconds ago; 0 where
+        /// there is none.
+        pub lag_seconds: Gauge,
         /// Whether this process is the one that writes: 1, or 0 while it stands by or retries.
         pub leading: IntGauge,
         /// Events folded.

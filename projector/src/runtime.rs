@@ -2,11 +2,12 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use deadpool_postgres::Pool;
 use futures::StreamExt;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
-use weir_events::{EventLog, Filter, FollowError, Position};
+use weir_events::{EventLog, Filter, FollowError, Position, Start, envelope::header};
 
 use crate::{
     Metrics, Projections, RebuildError, Rebuilt, Schema,
@@ -467,6 +468,22 @@ impl Runtime {
         }
     }
 
+    /// How old the first event after a position is, in seconds.
+    #[expect(clippy::disallowed_methods, reason = "a background task has no request to take its time from")]
+    async fn waited(&self, position: i64) -> f64 {
+        let after = Position(u64::try_from(position).unwrap_or_default());
+        let page = self.log.read(&Filter::All, Start::After(after), 1).await.unwrap_or_default();
+        let time = page
+            .events
+            .first()
+            .and_then(|event| event.headers.get(header::TIME))
+            .map(DateTime::parse_from_rfc3339);
+        match time {
+            Some(Ok(time)) => (Utc::now() - time.to_utc()).as_seconds_f64().max(0.0),
+            _ => 0.0,
+        }
+    }
+
     /// Asks the log now and then how far it is, for the metrics.
     async fn watch_head(&self) -> Infallible {
         loop {
@@ -475,7 +492,9 @@ impl Runtime {
                 if let Ok(head) = self.log.head().await {
                     let head = i64::try_from(head.0).unwrap_or(i64::MAX);
                     m.head.set(head);
-                    m.lag_events.set((head - m.position.get()).max(0));
+                    let behind = (head - m.position.get()).max(0);
+                    m.lag_events.set(behind);
+                    m.lag_seconds.set(if behind == 0 { 0.0 } else { self.waited(m.position.get()).await });
                 }
             }
             sleep(Duration::from_secs(5)).await;

@@ -101,7 +101,12 @@ async fn an_event_can_be_read_within_milliseconds_and_every_process_is_told() {
     task.await.unwrap().unwrap();
     assert_eq!(*status.borrow(), Status::Stopped);
     let metrics = weir_infra::metrics::render(&registry).unwrap();
-    for line in ["weir_projector_position 50", "weir_projector_events_total 50", "weir_projector_leading 0"] {
+    for line in [
+        "weir_projector_position 50",
+        "weir_projector_events_total 50",
+        "weir_projector_leading 0",
+        "weir_projector_lag_seconds ",
+    ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
 }

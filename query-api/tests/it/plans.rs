@@ -14,8 +14,8 @@ const SORTED: f64 = 1_000.0;
 
 /// Orders that no index can give, since they are by what is counted at the time of reading.
 const COUNTED: [&str; 2] = ["datasets/list sort=queries_7d", "datasets/list sort=-queries_7d"];
-/// What is computed from many rows of a workspace by its nature: sums over days.
-const SUMS: [&str; 1] = ["insights/most_used"];
+/// What looks at many rows of a workspace by its nature: sums over days, and words in sealed texts.
+const SUMS: [&str; 2] = ["insights/most_used", "queries/words"];
 
 /// Parameters for which not any value will do: of a list, from `$5` on, how many rows have it decides.
 const VALUES: [(&str, usize, &str); 8] = [
