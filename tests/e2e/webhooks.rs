@@ -1,7 +1,7 @@
 //! Webhooks: a real server is told, that fails, hangs, redirects, and is away.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -407,10 +407,24 @@ async fn who_is_away_for_long_is_given_up_and_waits_for_nobody() {
     }
     let reason = until_status(&ada, &gone, "disabled").await["reason"].clone();
     assert!(reason.as_str().unwrap().contains("410"), "{reason}");
-    assert_eq!(receiver.heard().iter().filter(|h| h.path == "/gone").count(), 1, "it is not asked again");
+    // About two things two messages may have been under way; neither comes again.
+    let told: Vec<String> =
+        receiver.heard().iter().filter(|h| h.path == "/gone").map(|h| h.id().to_owned()).collect();
+    let distinct: BTreeSet<_> = told.iter().collect();
+    assert!(distinct.len() == told.len() && told.len() <= 2, "{told:?}");
     let hook = until_status(&ada, &bad, "disabled").await;
     assert!(hook["reason"].as_str().unwrap().contains("503"), "{hook}");
-    let failing = ada.read(&format!("/api/v1/webhooks/{bad}/deliveries?status=failed")).await;
+    // It is noted of the delivery after it is said of the webhook.
+    let failed = format!("/api/v1/webhooks/{bad}/deliveries?status=failed");
+    let until = Instant::now() + PATIENCE;
+    let failing = loop {
+        let failing = ada.read(&failed).await;
+        if failing["items"][0].is_object() {
+            break failing;
+        }
+        assert!(Instant::now() < until, "{failing}");
+        sleep(Duration::from_millis(20)).await;
+    };
     assert!(failing["items"][0]["attempts"].as_i64().unwrap() > 2, "{failing}");
     let waiting = ada.read(&format!("/api/v1/webhooks/{bad}/deliveries?limit=200&status=waiting")).await;
     assert!((1..=5).contains(&waiting["items"].as_array().unwrap().len()), "{waiting}");
