@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::Row;
 use uuid::Uuid;
-use weir_events::{EventId, Position, Stored, WebhookId, WorkspaceId, envelope::header};
+use weir_events::{Position, Stored, WebhookId, WorkspaceId, envelope::header};
 use weir_infra::{
     auth::SigningKey,
     http::Problem,
@@ -283,7 +283,7 @@ impl Store {
         until: DateTime<Utc>,
         most: usize,
     ) -> Result<Vec<Claim>, Problem> {
-        let lease = EventId(Uuid::new_v4()).0;
+        let lease = Uuid::new_v4();
         let client = self.pool.get().await?;
         let statement = client.prepare_cached(include_str!("sql/claim.sql")).await?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
