@@ -83,10 +83,6 @@ impl Docs {
         serve(cfg, "/docs", async || {
             HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
         });
-        // Not permanent: the address belongs to the page that people open, once there is one.
-        serve(cfg, "/", async || {
-            HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, "/docs/")).finish()
-        });
         let docs = self.clone();
         serve(cfg, "/docs/errors", move |req: HttpRequest| {
             let docs = docs.clone();

@@ -15,6 +15,7 @@ use crate::{
     domain::{
         Command, Decider,
         member::{Add, ChangeRole, Erase, Error, Member, Others, Remove},
+        workspace::{self, Workspace},
     },
 };
 
@@ -56,7 +57,19 @@ impl Accounts {
         let user = self.user_by_email(email).await?.ok_or_else(|| {
             Problem::new(Code::UserNotFound, "Nobody with this e-mail address has an account here.")
         })?;
+        // Whoever comes back while their erasure goes on would lose what they ask from then on.
+        if let Some(erasure) = self.workspaces().erasure_of(user.id, caller.workspace)
+            && !self.0.erased.wait_for(erasure, ERASED).await
+        {
+            let detail = "What they asked here before is being erased. Try again in a moment.";
+            return Err(Problem::new(Code::Busy, detail).retry_after(ERASED));
+        }
+        let mut client = self.0.pool.get().await?;
+        let lock = lock_members(&mut client, caller.workspace).await?;
+        self.exists(caller.workspace).await?;
         let position = self.change(caller, user.id, &Add { role }, request).await?;
+        // What was decided stands in the log, whatever becomes of the lock.
+        lock.commit().await.ok();
         Ok((user.id, position))
     }
 
@@ -72,7 +85,7 @@ impl Accounts {
         request: &RequestContext,
     ) -> Result<Position, Problem> {
         let mut client = self.0.pool.get().await?;
-        let lock = lock_owners(&mut client, caller.workspace).await?;
+        let lock = lock_members(&mut client, caller.workspace).await?;
         let command = ChangeRole { role, others: self.others(caller, user).await? };
         let position = self.change(caller, user, &command, request).await?;
         // What was decided stands in the log, whatever becomes of the lock.
@@ -91,7 +104,7 @@ impl Accounts {
         request: &RequestContext,
     ) -> Result<Position, Problem> {
         let mut client = self.0.pool.get().await?;
-        let lock = lock_owners(&mut client, caller.workspace).await?;
+        let lock = lock_members(&mut client, caller.workspace).await?;
         let command = Remove { others: self.others(caller, user).await? };
         let position = self.change(caller, user, &command, request).await?;
         // What was decided stands in the log, whatever becomes of the lock.
@@ -110,12 +123,13 @@ impl Accounts {
         request: &RequestContext,
     ) -> Result<(bool, Position), Problem> {
         let mut client = self.0.pool.get().await?;
-        let lock = lock_owners(&mut client, caller.workspace).await?;
+        let lock = lock_members(&mut client, caller.workspace).await?;
         let command = Erase { others: self.others(caller, user).await? };
         let position = self.change(caller, user, &command, request).await?;
         // What was decided stands in the log, whatever becomes of the lock.
         lock.commit().await.ok();
-        Ok((self.0.erased.wait_for(position, ERASED).await, position))
+        let asked = self.workspaces().erasure_of(user, caller.workspace).unwrap_or(position);
+        Ok((self.0.erased.wait_for(asked, ERASED).await, position))
     }
 
     async fn change<R, C: Command<Member, Error = Error>>(
@@ -128,6 +142,17 @@ impl Accounts {
         let cx = context(caller, request);
         let done = self.0.executor.execute::<Member, _>(&user, command, &cx).await?;
         self.position(&done).await
+    }
+
+    /// Whether the log has the workspace now.
+    async fn exists(&self, workspace: WorkspaceId) -> Result<(), Problem> {
+        let mut state = crate::domain::workspace::State::default();
+        for recorded in self.0.executor.log().load(&Workspace::subject(workspace, &workspace)).await? {
+            if let Some(event) = Workspace::own(&recorded.event) {
+                Workspace::evolve(&mut state, event);
+            }
+        }
+        state.created.map(drop).ok_or_else(|| workspace::Error::NotFound.into())
     }
 
     /// What the log says of the other owners now. The directory says who they may be.
@@ -159,10 +184,13 @@ fn first_eight(bytes: &[u8; 16]) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-/// Each membership has a subject of its own, so nothing in the log keeps two owners from removing
-/// each other at the same moment: whoever takes an owner away holds this lock. It ends with its
-/// transaction, also where that is dropped halfway.
-async fn lock_owners(client: &mut Object, workspace: WorkspaceId) -> Result<Transaction<'_>, Problem> {
+/// Each membership has a subject of its own, so nothing in the log keeps two owners from removing each other at the same
+/// moment, or a workspace from getting a member while it is deleted: whoever changes who is in it holds this lock. It
+/// ends with its transaction, also where that is dropped halfway.
+pub(super) async fn lock_members(
+    client: &mut Object,
+    workspace: WorkspaceId,
+) -> Result<Transaction<'_>, Problem> {
     let transaction = client.transaction().await?;
     let key = i64::from_be_bytes(first_eight(workspace.0.as_bytes()));
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&key]).await?;
@@ -187,7 +215,7 @@ mod tests {
         let mut client = database.pool().get().await.unwrap();
         for wakes in 0.. {
             let locked = {
-                let mut locking = pin!(lock_owners(&mut client, WorkspaceId(Uuid::nil())));
+                let mut locking = pin!(lock_members(&mut client, WorkspaceId(Uuid::nil())));
                 let mut left = wakes;
                 // Dropped when it would go on for the nth time.
                 poll_fn(|cx| {

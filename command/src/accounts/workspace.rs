@@ -6,7 +6,7 @@ use weir_infra::{
     http::{Code, Problem, RequestContext},
 };
 
-use super::{Accounts, ERASED};
+use super::{Accounts, ERASED, member::lock_members};
 use crate::{
     app::{context, context_of},
     domain::workspace::{Change, Changed, Create, Delete, Error, Workspace},
@@ -61,7 +61,12 @@ impl Accounts {
         request: &RequestContext,
     ) -> Result<(bool, Position), Problem> {
         let cx = context(caller, request);
+        let mut client = self.0.pool.get().await?;
+        // Nobody comes into it meanwhile.
+        let lock = lock_members(&mut client, caller.workspace).await?;
         let done = self.0.executor.execute::<Workspace, _>(&caller.workspace, &Delete { name }, &cx).await?;
+        // What was decided stands in the log, whatever becomes of the lock.
+        lock.commit().await.ok();
         Ok((self.0.erased.wait_for(done.position, ERASED).await, done.position))
     }
 

@@ -47,6 +47,9 @@ pub trait Workspaces: Send + Sync {
     /// Who is in a workspace, those who joined first coming first.
     fn members(&self, workspace: WorkspaceId) -> Vec<Member>;
 
+    /// The newest event that asks for the erasure of what a user asked in a workspace.
+    fn erasure_of(&self, user: UserId, workspace: WorkspaceId) -> Option<Position>;
+
     /// Waits until everything up to a position is known; `false` when that took longer than
     /// `timeout`.
     async fn wait_for(&self, position: Position, timeout: Duration) -> bool;

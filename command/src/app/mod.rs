@@ -219,9 +219,9 @@ impl App {
         &self.0.config
     }
 
-    /// Forgets what is in memory of answers and texts; everything can be had again, save what was erased.
+    /// Forgets what is in memory of texts; everything can be had again, save what was erased. Results have other keys
+    /// from then on.
     pub(crate) fn forget(&self) {
-        self.0.results.clear();
         self.0.questions.clear();
         self.0.contexts.invalidate_all();
     }

@@ -292,7 +292,14 @@ impl App {
             let kept = self.0.results.uncached(compute).await?;
             return Ok(Ran { kept, tier: None, sources, past });
         }
-        let key = results::key(workspace, statement, rows, self.config().answer_bytes, &sources);
+        let key = results::key(
+            workspace,
+            self.directory().erasures_in(workspace),
+            statement,
+            rows,
+            self.config().answer_bytes,
+            &sources,
+        );
         let (kept, tier) = self.0.results.find(workspace, key, compute).await?;
         Ok(Ran { kept, tier, sources, past })
     }
@@ -507,6 +514,10 @@ impl Receipt {
     }
 
     fn failure(&self, code: &str, detail: &str) -> Failed {
+        // Errors quote values, and those of the past may be texts of others, which go when they are erased.
+        let past =
+            sql::parse(&self.sql).is_ok_and(|s| s.tables.iter().any(|name| View::named(name).is_some()));
+        let detail = if past { "What it said is not kept: it may quote the past." } else { detail };
         Failed {
             run_id: self.id,
             sql: self.sql.clone(),

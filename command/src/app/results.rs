@@ -62,9 +62,11 @@ impl Kept {
     }
 }
 
-/// What a result depends on, and nothing else: it is never stale. `bytes` is where it is cut off.
+/// What a result depends on, and nothing else: it is never stale. `bytes` is where it is cut off, and `erasures` how often
+/// something was erased in the workspace: what was kept before is not found any more.
 pub(super) fn key(
     workspace: WorkspaceId,
+    erasures: u64,
     statement: &Statement,
     rows: usize,
     bytes: usize,
@@ -72,6 +74,7 @@ pub(super) fn key(
 ) -> Key {
     let begun = Key::of(workspace)
         .part(ENGINE.as_bytes())
+        .part(&erasures.to_be_bytes())
         .part(statement.normalized.as_bytes())
         .part(&(rows as u64).to_be_bytes())
         .part(&(bytes as u64).to_be_bytes());
@@ -253,11 +256,6 @@ impl Results {
                 None
             }
         }
-    }
-
-    /// Forgets what is in memory.
-    pub(super) fn clear(&self) {
-        self.memory.invalidate_all();
     }
 
     /// Removes an answer that no receipt names and nobody can find.

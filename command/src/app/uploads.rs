@@ -19,6 +19,7 @@ use super::{App, Done, Error, queries::Failure};
 use crate::domain::{
     Command, Ctx,
     dataset::{self, Datasets, Received, Replaced},
+    workspace,
 };
 
 /// How much goes to the store at once, in bytes.
@@ -181,6 +182,10 @@ impl App {
     {
         let (app, cx, command) = (self.clone(), cx.clone(), command(&arrived));
         let task = tokio::spawn(async move {
+            if app.directory().is_deleted(cx.workspace) {
+                arrived.discard().await;
+                return Err(workspace::Error::NotFound.into());
+            }
             let done = app.executor().execute(&id, &command, &cx).await;
             let outcome = if done.is_ok() { "received" } else { "refused" };
             app.0.metrics.uploads_total.with_label_values(&[outcome]).inc();

@@ -194,6 +194,16 @@ impl Directory {
         self.read(|m| m.workspaces.get(&id).and_then(look))
     }
 
+    /// Whether the workspace was deleted, as far as is known.
+    pub fn is_deleted(&self, id: WorkspaceId) -> bool {
+        self.read(|m| m.deleted.contains(&id))
+    }
+
+    /// How often what a member asked was erased there: answers that were kept before are nobody's any more.
+    pub(crate) fn erasures_in(&self, id: WorkspaceId) -> u64 {
+        self.within(id, |w| Some(w.erasures)).unwrap_or_default()
+    }
+
     /// A dataset of the workspace, deleted ones too.
     pub fn dataset(&self, workspace: WorkspaceId, id: DatasetId) -> Option<Dataset> {
         self.within(workspace, |w| w.datasets.get(&id).cloned())
@@ -437,6 +447,11 @@ impl Workspaces for Directory {
         let mut members = found.unwrap_or_default();
         members.sort_by_key(|m| (m.since, m.user));
         members
+    }
+
+    fn erasure_of(&self, user: UserId, workspace: WorkspaceId) -> Option<Position> {
+        let is = |e: &&Erasure| e.workspace == workspace && e.whose == weir_infra::vault::Whose::Member(user);
+        self.read(|m| m.erasures.iter().rev().find(is).map(|e| e.position))
     }
 
     async fn wait_for(&self, position: Position, timeout: Duration) -> bool {

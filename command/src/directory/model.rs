@@ -1,7 +1,7 @@
 //! What the directory knows, and how one event changes it. Pure.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -23,6 +23,8 @@ use crate::{accounts::Member, domain::webhook::Standing};
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) workspaces: HashMap<WorkspaceId, Workspace>,
+    /// Those that were deleted. Whatever is still written about them changes nothing.
+    pub(super) deleted: HashSet<WorkspaceId>,
     /// Who is where: the members of `workspaces`, the other way round.
     pub(super) by_user: HashMap<UserId, BTreeSet<WorkspaceId>>,
     pub(super) recent: Recent,
@@ -56,6 +58,8 @@ pub(super) struct Workspace {
     pub(super) webhooks: HashMap<WebhookId, Webhook>,
     /// Its last event.
     pub(super) last: Position,
+    /// How often what a member asked was erased.
+    pub(super) erasures: u64,
     /// Who holds which name, by kind and slug.
     pub(super) names: HashMap<(name::Kind, String), uuid::Uuid>,
 }
@@ -338,6 +342,9 @@ pub struct Webhook {
 impl Model {
     pub(super) fn apply(&mut self, recorded: &Recorded) {
         let workspace_id = recorded.subject.workspace_id();
+        if self.deleted.contains(&workspace_id) {
+            return;
+        }
         let workspace = self.workspaces.entry(workspace_id).or_default();
         workspace.last = recorded.position;
         let id = recorded.subject.id();
@@ -345,12 +352,14 @@ impl Model {
             Event::Workspace(workspace::Event::Deleted(_)) => {
                 let members = std::mem::take(&mut workspace.members);
                 self.workspaces.remove(&workspace_id);
+                self.deleted.insert(workspace_id);
                 members.keys().for_each(|user| self.leave(*user, workspace_id));
                 self.erase(recorded, Whose::Workspace);
             }
             Event::Workspace(e) => workspace.workspace(e, recorded),
             Event::Member(member::Event::Erased(_)) => {
                 let Ok(user) = id.parse() else { return };
+                workspace.erasures += 1;
                 for query in workspace.queries.values_mut().filter(|query| query.asked_by == Some(user)) {
                     (query.asked, query.asked_by) = (None, None);
                 }

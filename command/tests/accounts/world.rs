@@ -166,7 +166,7 @@ impl World {
             Arc::new(directory.clone()),
             authenticator.clone(),
             // Nothing is erased here.
-            tokio::sync::watch::channel(weir_events::Position::START).1.into(),
+            tokio::sync::watch::channel(Default::default()).1.into(),
             &self.key,
             self.options.clone(),
         );

@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -108,11 +108,18 @@ impl Params {
         let moment = DateTime::parse_from_rfc3339(&text).map(|t| t.to_utc()).ok().or_else(|| {
             text.parse::<NaiveDate>().ok().and_then(|d| d.and_hms_opt(0, 0, 0)).map(|t| t.and_utc())
         });
-        if moment.is_none() {
+        let Some(moment) = moment else {
             let detail = format!("`{}` is neither an RFC 3339 time nor a date", shorten(&text));
             self.refuse(name, "invalid", detail);
+            return None;
+        };
+        // Neither the event log nor the database takes every year that can be written.
+        if !(1970..=9999).contains(&moment.year()) {
+            self.refuse(name, "out_of_range", "must be in the years 1970 to 9999");
+            return None;
         }
-        moment
+        // A leap second is the end of the one before, which everything knows.
+        Some(moment.with_nanosecond(moment.nanosecond().min(999_999_999)).unwrap_or(moment))
     }
 
     /// The parameter as a number within bounds.

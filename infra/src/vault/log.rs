@@ -7,11 +7,11 @@ use futures::{StreamExt, stream::BoxStream};
 use tokio::time::sleep;
 use uuid::Uuid;
 use weir_events::{
-    AppendError, Appended, Commit, EventLog, Filter, FollowError, NewEvent, Page, Position, Recorded, Start,
-    Stored, Subject, WorkspaceId, log::LoadError, text::Holder,
+    AppendError, Appended, Commit, Event, EventLog, Filter, FollowError, NewEvent, Page, Position, Recorded,
+    Start, Stored, Subject, WorkspaceId, log::LoadError, member, text::Holder,
 };
 
-use super::{Unavailable, Vault, is_sealed, token::Token};
+use super::{Unavailable, Vault, is_sealed};
 
 /// The pause before a follower asks for keys again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -40,6 +40,12 @@ impl SealingLog {
 impl EventLog for SealingLog {
     async fn append(&self, mut commit: Commit) -> Result<Appended, AppendError> {
         for event in &mut commit.events {
+            if let Event::Member(member::Event::Added(_)) = &event.event
+                && let Ok(user) = event.subject.id().parse()
+            {
+                let reopened = self.vault.reopen(event.subject.workspace_id(), user).await;
+                reopened.map_err(|error| AppendError::Unavailable(error.to_string()))?;
+            }
             self.vault.seal(event).await.map_err(|error| AppendError::Unavailable(error.to_string()))?;
         }
         self.log.append(commit).await
@@ -116,7 +122,7 @@ impl Vault {
             let mut outcome = Ok(());
             event.event.texts(&mut |holder, text| {
                 if of(holder) == wanted && outcome.is_ok() {
-                    outcome = ring.seal(workspace, wanted, text);
+                    outcome = ring.seal(&self.0.mint, workspace, wanted, text);
                 }
             });
             outcome?;
@@ -128,14 +134,14 @@ impl Vault {
     async fn open_events(&self, workspace: WorkspaceId, events: &mut [Recorded]) -> Result<(), Unavailable> {
         let mut tokens = Vec::new();
         for recorded in &mut *events {
-            recorded.event.texts(&mut |_, text| tokens.extend(Token::in_text(&text)));
+            recorded.event.texts(&mut |_, text| tokens.extend(self.0.mint.in_text(workspace, &text)));
         }
         if tokens.is_empty() {
             return Ok(());
         }
         let ring = self.ring_for(workspace, &tokens).await?;
         for recorded in events {
-            recorded.event.texts(&mut |_, text| ring.open_in(workspace, text));
+            recorded.event.texts(&mut |_, text| ring.open_in(&self.0.mint, workspace, text));
         }
         Ok(())
     }
@@ -144,11 +150,17 @@ impl Vault {
     ///
     /// # Errors
     /// When the keys cannot be had.
-    pub async fn open_stored(&self, mut event: Stored) -> Result<Stored, Unavailable> {
+    pub async fn open_stored(&self, event: Stored) -> Result<Stored, Unavailable> {
         if is_sealed(&event.payload)
             && let Ok(subject) = event.subject.parse::<Subject>()
         {
-            event.payload = self.open(subject.workspace_id(), event.payload).await?;
+            let payload = self.open(subject.workspace_id(), event.payload.clone()).await?;
+            let opened = Stored { payload, ..event.clone() };
+            // Sealed text that someone copied to where none belongs, such as a name, must not make an event one that
+            // nobody can read.
+            if opened.decode().is_ok() || event.decode().is_err() {
+                return Ok(opened);
+            }
         }
         Ok(event)
     }

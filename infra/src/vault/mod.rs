@@ -12,7 +12,8 @@ mod tests;
 mod token;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -23,14 +24,15 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use deadpool_postgres::Pool;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout};
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_events::{
-    UserId, WorkspaceId,
+    Position, UserId, WorkspaceId,
     text::{TOKEN, Text},
 };
 
@@ -42,7 +44,7 @@ use crate::{
 
 pub use log::SealingLog;
 pub use token::ERASED;
-use token::{Kind, Token};
+use token::{Kind, Mint, Token};
 
 /// For how long keys are used without another look at PostgreSQL: what other processes destroy is gone here after it.
 const FRESH: Duration = Duration::from_secs(5);
@@ -90,6 +92,7 @@ pub struct Vault(Arc<Inner>);
 struct Inner {
     pool: Pool,
     seal: Seal,
+    mint: Mint,
     rings: moka::sync::Cache<WorkspaceId, Arc<Slot>>,
 }
 
@@ -115,6 +118,8 @@ struct Ring {
     keys: HashMap<Uuid, XChaCha20Poly1305>,
     /// The key of each holder; the nil id stands for the workspace.
     of: BTreeMap<Uuid, Uuid>,
+    /// Holders who get none: what is still written of theirs is erased already.
+    closed: HashSet<Uuid>,
     /// When they were looked for, in milliseconds since 1970.
     looked_ms: u64,
     version: u64,
@@ -130,7 +135,8 @@ impl Vault {
     /// Over the keys in a database, which are sealed themselves, under the installation's secret.
     pub fn new(pool: Pool, key: &SigningKey) -> Self {
         let rings = moka::sync::Cache::new(WORKSPACES);
-        Self(Arc::new(Inner { pool, seal: Seal::new(key, "keys of free text in events"), rings }))
+        let mint = Mint::new(&key.derive("tokens of free text in events"));
+        Self(Arc::new(Inner { pool, seal: Seal::new(key, "keys of free text in events"), mint, rings }))
     }
 
     /// A number that becomes another one when a key of the workspace is made or destroyed: what was made from opened
@@ -148,7 +154,7 @@ impl Vault {
     /// # Errors
     /// When the keys cannot be had.
     pub async fn open(&self, workspace: WorkspaceId, json: Bytes) -> Result<Bytes, Unavailable> {
-        let tokens = token::find(&json);
+        let tokens = self.0.mint.find(workspace, &json);
         if tokens.is_empty() {
             return Ok(json);
         }
@@ -161,7 +167,7 @@ impl Vault {
     /// # Errors
     /// When the keys cannot be had.
     pub async fn open_text(&self, workspace: WorkspaceId, text: String) -> Result<String, Unavailable> {
-        match Token::of(&text) {
+        match self.0.mint.of(workspace, &text) {
             None => Ok(text),
             Some(token) => {
                 let ring = self.ring_for(workspace, [&token]).await?;
@@ -170,7 +176,8 @@ impl Vault {
         }
     }
 
-    /// Destroys keys that were made by then. Whatever they sealed cannot be read by anyone any more.
+    /// Destroys keys, once for the event that asks for it. Whatever they sealed cannot be read by anyone any more, nor
+    /// what is written from then on, until [`Self::reopen`].
     ///
     /// # Errors
     /// When PostgreSQL does not answer.
@@ -178,17 +185,45 @@ impl Vault {
         &self,
         workspace: WorkspaceId,
         whose: Whose,
-        made_by: DateTime<Utc>,
+        asked: Position,
     ) -> Result<(), Problem> {
         let holder = match whose {
             Whose::Workspace => None,
             Whose::Member(user) => Some(user.0),
         };
-        let client = self.0.pool.get().await?;
-        let statement = client.prepare_cached(include_str!("destroy.sql")).await?;
-        client.execute(&statement, &[&workspace.0, &holder, &made_by]).await?;
+        let asked = i64::try_from(asked.0).map_err(Problem::internal)?;
+        self.exclusively(workspace, include_str!("destroy.sql"), &[&workspace.0, &holder, &asked]).await?;
         self.forget(workspace);
         Ok(())
+    }
+
+    /// Lets a member whose texts were erased, and who comes back, write some that can be read.
+    ///
+    /// # Errors
+    /// When PostgreSQL does not answer.
+    pub async fn reopen(&self, workspace: WorkspaceId, member: UserId) -> Result<(), Problem> {
+        let client = self.0.pool.get().await?;
+        let reopen = "DELETE FROM accounts.closed_texts WHERE workspace_id = $1 AND holder = $2";
+        if client.execute(&client.prepare_cached(reopen).await?, &[&workspace.0, &member.0]).await? > 0 {
+            self.forget(workspace);
+        }
+        Ok(())
+    }
+
+    /// Runs a statement while nobody else makes or destroys keys of the workspace.
+    async fn exclusively(
+        &self,
+        workspace: WorkspaceId,
+        statement: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<(), Problem> {
+        let mut client = self.0.pool.get().await?;
+        let transaction = client.transaction().await?;
+        let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+        let name = format!("text keys of {workspace}");
+        transaction.execute(&transaction.prepare_cached(lock).await?, &[&name]).await?;
+        transaction.execute(&transaction.prepare_cached(statement).await?, params).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Looks at a workspace's keys again before they are used.
@@ -196,17 +231,18 @@ impl Vault {
         self.0.rings.invalidate(&workspace);
     }
 
-    /// The keys, with one of `holder` among them.
+    /// The keys, with one of `holder` among them unless they get none.
     async fn ring_with(&self, workspace: WorkspaceId, holder: Uuid) -> Result<Arc<Ring>, Unavailable> {
         let ring = self.ring(workspace).await?;
         if ring.of.contains_key(&holder) {
             return Ok(ring);
         }
+        // Also where they got none a moment ago: they may have come back.
         self.make(workspace, holder).await.map_err(|error| Unavailable(error.to_string()))?;
         let slot = self.slot(workspace);
         let _one = slot.looking.lock().await;
         let ring = self.look(workspace, &slot).await?;
-        match ring.of.contains_key(&holder) {
+        match ring.of.contains_key(&holder) || ring.is_closed(holder) {
             true => Ok(ring),
             false => Err(Unavailable("one was destroyed while it was made".to_owned())),
         }
@@ -215,10 +251,8 @@ impl Vault {
     async fn make(&self, workspace: WorkspaceId, holder: Uuid) -> Result<(), Problem> {
         let (id, key): (_, [u8; KEY]) = (Uuid::now_v7(), rand::random());
         let sealed = self.0.seal.seal(&name(workspace, holder, id), &key).map_err(Problem::internal)?;
-        let client = self.0.pool.get().await?;
-        let statement = client.prepare_cached(include_str!("make.sql")).await?;
-        client.execute(&statement, &[&id, &workspace.0, &holder, &sealed, &Utc::now()]).await?;
-        Ok(())
+        let params: &[&(dyn ToSql + Sync)] = &[&id, &workspace.0, &holder, &sealed, &Utc::now()];
+        self.exclusively(workspace, include_str!("make.sql"), params).await
     }
 
     /// The keys, new enough to know all of the tokens' that are still there.
@@ -284,11 +318,16 @@ impl Vault {
         };
         let rows = rows.await.map_err(|error| Unavailable(error.to_string()))?;
         let (mut keys, mut of, mut digest) = (HashMap::new(), BTreeMap::new(), Sha256::new());
+        let mut closed = HashSet::new();
         for row in rows {
             let columns =
                 || Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-            let (id, holder, sealed): (Uuid, Uuid, &[u8]) =
+            let (id, holder, sealed): (Option<Uuid>, Uuid, Option<&[u8]>) =
                 columns().map_err(|error| Unavailable(error.to_string()))?;
+            let Some((id, sealed)) = id.zip(sealed) else {
+                closed.insert(holder);
+                continue;
+            };
             let key = self.0.seal.open(&name(workspace, holder, id), sealed);
             // Also of one that cannot be used: it must not be replaced before anybody notices.
             of.insert(holder, id);
@@ -301,7 +340,7 @@ impl Vault {
             }
         }
         let version = digest.finalize().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
-        let ring = Arc::new(Ring { keys, of, looked_ms, version });
+        let ring = Arc::new(Ring { keys, of, closed, looked_ms, version });
         slot.hold(Held { ring: ring.clone(), at, next: at + FRESH });
         Ok(ring)
     }
@@ -318,18 +357,39 @@ impl Slot {
 }
 
 impl Ring {
-    /// Seals a text of a holder, whose key must be there.
-    fn seal(&self, workspace: WorkspaceId, holder: Uuid, text: Text<'_>) -> Result<(), Unavailable> {
-        let missing = || Unavailable("one was sealed under another secret of the installation".to_owned());
-        let id = *self.of.get(&holder).ok_or_else(missing)?;
-        let key = self.keys.get(&id).ok_or_else(missing)?;
+    fn is_closed(&self, holder: Uuid) -> bool {
+        self.closed.contains(&holder) || self.closed.contains(&Uuid::nil())
+    }
+
+    /// What a holder's texts are sealed with: their key, which must be there, or one that is forgotten at once.
+    fn sealer(&self, holder: Uuid) -> Result<(Uuid, Cow<'_, XChaCha20Poly1305>), Unavailable> {
+        let Some(&id) = self.of.get(&holder) else {
+            let key: [u8; KEY] = rand::random();
+            return match self.is_closed(holder) {
+                true => Ok((Uuid::now_v7(), Cow::Owned(XChaCha20Poly1305::new(&key.into())))),
+                false => Err(Unavailable("one is missing".to_owned())),
+            };
+        };
+        let other = || Unavailable("one was sealed under another secret of the installation".to_owned());
+        Ok((id, Cow::Borrowed(self.keys.get(&id).ok_or_else(other)?)))
+    }
+
+    /// Seals a text of a holder.
+    fn seal(
+        &self,
+        mint: &Mint,
+        workspace: WorkspaceId,
+        holder: Uuid,
+        text: Text<'_>,
+    ) -> Result<(), Unavailable> {
+        let (id, key) = self.sealer(holder)?;
         let sealed = |kind, plain: &[u8]| {
             let nonce: [u8; NONCE] = rand::random();
             let payload = Payload { msg: plain, aad: workspace.0.as_bytes() };
             let sealed = key
                 .encrypt(&XNonce::from(nonce), payload)
                 .map_err(|_| Unavailable("a text is too long to be sealed".to_owned()))?;
-            Ok(Token::encode(kind, id, &[&nonce[..], &sealed].concat()))
+            Ok(mint.encode(workspace, kind, id, &[&nonce[..], &sealed].concat()))
         };
         match text {
             Text::Plain(text) => *text = sealed(Kind::Text, text.as_bytes())?,
@@ -346,15 +406,15 @@ impl Ring {
     }
 
     /// The same in an event that is decoded already.
-    fn open_in(&self, workspace: WorkspaceId, text: Text<'_>) {
+    fn open_in(&self, mint: &Mint, workspace: WorkspaceId, text: Text<'_>) {
         match text {
             Text::Plain(text) => {
-                if let Some(token) = Token::of(text) {
+                if let Some(token) = mint.of(workspace, text) {
                     *text = token::text_of(&token, self.open(workspace, &token));
                 }
             }
             Text::Json(value) => {
-                if let Some(token) = value.as_str().and_then(Token::of) {
+                if let Some(token) = value.as_str().and_then(|text| mint.of(workspace, text)) {
                     let opened = self.open(workspace, &token);
                     *value = opened.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
                 }

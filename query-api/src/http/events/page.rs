@@ -29,10 +29,13 @@ pub(super) async fn page(
     let limit =
         params.number("limit", 1..=LIMITS.1).and_then(|n| usize::try_from(n).ok()).unwrap_or(LIMITS.0);
     let cursor: Option<u64> = params.take("cursor", "a cursor of this list");
+    let mut at = Position(cursor.or(after).unwrap_or_default());
+    if at > head {
+        params.refuse("after", "ahead", format!("the last event of all is at position {head}"));
+    }
     params.finish()?;
     let log = state.0.sources.tail.log();
     let filter = Filter::Workspace(caller.workspace);
-    let mut at = Position(cursor.or(after).unwrap_or_default());
     let (mut items, mut looked_at, mut bytes) = (Vec::new(), 0, 0);
     let next_cursor = loop {
         let page = log.read(&filter, Start::After(at), PIECE).await.map_err(unavailable)?;

@@ -24,6 +24,8 @@ use crate::{state::State, tail::Subscription};
 
 /// How often a stream tells how far it is, and looks whether it may go on.
 const BEAT: Duration = Duration::from_secs(10);
+/// For how long that it may holds for events.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// What a stream is allowed by.
 pub(super) struct Token {
@@ -65,6 +67,8 @@ impl Token {
 struct Going {
     events: Subscription,
     token: Token,
+    /// When the token was looked at last.
+    looked: Instant,
     beat: Interval,
     closing: tokio_util::sync::CancellationToken,
     /// What goes out before anything else.
@@ -98,6 +102,7 @@ pub(super) fn stream(
     let going = Going {
         events,
         token,
+        looked: Instant::now(),
         beat,
         closing: tail.closing().clone(),
         greeting: Some(greeting.into()),
@@ -119,6 +124,12 @@ pub(super) fn stream(
 }
 
 impl Going {
+    /// Why it may not go on, if so.
+    async fn refused(&mut self) -> Option<Problem> {
+        self.looked = Instant::now();
+        self.token.refused().await
+    }
+
     /// The next piece, `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
@@ -127,6 +138,7 @@ impl Going {
         if let Some(greeting) = self.greeting.take() {
             return Some(greeting);
         }
+        let before = self.events.position();
         tokio::select! {
             biased;
             () = self.closing.cancelled() => {
@@ -134,12 +146,17 @@ impl Going {
                 Some(self.end(&why))
             }
             // Before events: where they come without a pause it is looked, too, whether the token still holds.
-            _ = self.beat.tick() => Some(match self.token.refused().await {
+            _ = self.beat.tick() => Some(match self.refused().await {
                 Some(problem) => self.end(&problem),
                 None => format!("id: {}\n: still there\n\n", self.events.position()).into(),
             }),
             events = self.events.next() => Some(match events {
                 Ok(events) => {
+                    if self.looked.elapsed() >= TRUSTED
+                        && let Some(problem) = self.refused().await
+                    {
+                        return Some(self.end_at(before, &problem));
+                    }
                     let mut piece = BytesMut::new();
                     events.iter().for_each(|event| piece.extend_from_slice(&event.bytes));
                     piece.freeze()
@@ -151,8 +168,12 @@ impl Going {
 
     /// The last piece, from which one can go on.
     fn end(&mut self, why: &Problem) -> Bytes {
+        self.end_at(self.events.position(), why)
+    }
+
+    fn end_at(&mut self, position: Position, why: &Problem) -> Bytes {
         self.ended = true;
         let data = serde_json::json!({"code": why.code().as_str(), "detail": why.detail()});
-        format!("id: {}\nevent: weir.stream.ended\ndata: {data}\n\n", self.events.position()).into()
+        format!("id: {position}\nevent: weir.stream.ended\ndata: {data}\n\n").into()
     }
 }

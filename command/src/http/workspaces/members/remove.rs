@@ -7,7 +7,10 @@ use weir_infra::{
     http::{Code, Params, Path, Problem, RequestContext, position_header},
 };
 
-use super::{super::delete::gone, Ids};
+use super::{
+    super::delete::{gone, only_people},
+    Ids,
+};
 use crate::accounts::Accounts;
 
 /// Take someone out of a workspace
@@ -30,7 +33,7 @@ use crate::accounts::Accounts;
         (status = 204, description = "They are not in the workspace any more"),
         (status = 202, description = "The same, and what they asked is still being erased"),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`role_too_low`", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`role_too_low`, `person_required` to erase", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`workspace_not_found`, `member_not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`last_owner`, `personal_workspace`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`log_unavailable`, `database_unavailable`", body = Problem, content_type = "application/problem+json"),
@@ -50,6 +53,7 @@ pub(in super::super) async fn remove(
     let erase = params.one_of("erase", &["true", "false"]) == Some("true");
     params.finish()?;
     if erase {
+        only_people(&caller.actor)?;
         let (erased, position) = accounts.erase_member(&caller, user, &request).await?;
         return Ok(gone(erased, position));
     }
