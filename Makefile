@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench lint generate servers check-tools
+.PHONY: help run build web test bench lint generate servers check-tools
 
 # Arguments for `weir up`, such as: make run ARGS='--listen 0.0.0.0:8080'
 ARGS ?=
@@ -17,8 +17,11 @@ run: servers build ## Fetch the servers, build, and start everything on http://l
 	@exec $(WEIR) up $(ARGS)
 
 # --workspace: with the features that the tests ask of shared crates too, so that nothing big is compiled twice.
-build: check-tools ## Build the weir binary
+build: web ## Build the dashboard and the weir binary with it in
 	@cargo build --locked --workspace --bin weir
+
+web: check-tools ## Build the dashboard
+	@scripts/web
 
 test: check-tools servers ## Run every test there is, against real servers, and print how many
 	@scripts/test

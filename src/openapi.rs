@@ -20,10 +20,13 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
     document
 }
 
-/// `/openapi.json` and `/docs`.
+/// `/openapi.json`, `/docs`, and the pages.
 pub(crate) fn routes() -> anyhow::Result<Routes> {
     let docs = Docs::new(&document())?;
-    Ok(Arc::new(move |config| docs.routes(config)))
+    Ok(Arc::new(move |config| {
+        docs.routes(config);
+        weir_web::routes(config);
+    }))
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {

@@ -1,0 +1,90 @@
+import { Component, lazy, type ReactNode, Suspense } from "react";
+import { Navigate, Route, Routes, useLocation } from "react-router";
+import { useSession } from "./api/session";
+import { Home } from "./pages/home/home";
+import { Shell } from "./shell/shell";
+import { Failure, Skeleton } from "./ui/card";
+
+const LogIn = lazy(() => import("./pages/account/log-in"));
+const Register = lazy(() => import("./pages/account/register"));
+const Datasets = lazy(() => import("./pages/datasets/list"));
+const Dataset = lazy(() => import("./pages/datasets/dataset"));
+const Query = lazy(() => import("./pages/query/query"));
+const Charts = lazy(() => import("./pages/charts/list"));
+const ChartPage = lazy(() => import("./pages/charts/chart"));
+const Contexts = lazy(() => import("./pages/contexts/list"));
+const ContextPage = lazy(() => import("./pages/contexts/context"));
+const ActivityPage = lazy(() => import("./pages/activity/activity"));
+const Settings = lazy(() => import("./pages/settings/settings"));
+const Operations = lazy(() => import("./pages/operations/operations"));
+
+/** A page that broke says so in its own place: the rest goes on. */
+class Guard extends Component<{ children: ReactNode }, { error: unknown }> {
+  override state = { error: undefined as unknown };
+
+  static getDerivedStateFromError(error: unknown) {
+    return { error };
+  }
+
+  override render() {
+    if (this.state.error === undefined) return this.props.children;
+    return <Failure error={this.state.error} retry={() => this.setState({ error: undefined })} />;
+  }
+}
+
+/** The pages, by address. */
+export function App() {
+  const session = useSession();
+  const location = useLocation();
+  const here = `${location.pathname}${location.search}`;
+  if (!session)
+    return (
+      <Suspense>
+        <Routes>
+          <Route path="/log-in" element={<LogIn />} />
+          <Route path="/register" element={<Register />} />
+          <Route path="/" element={<Navigate to="/register" replace />} />
+          <Route path="*" element={<Navigate to={`/log-in?next=${encodeURIComponent(here)}`} replace />} />
+        </Routes>
+      </Suspense>
+    );
+  const next = new URLSearchParams(location.search).get("next");
+  // Only an address within these pages: anything else would lead people away after they have logged in.
+  const onward = next?.startsWith("/") && !next.startsWith("//") && !next.startsWith("/\\") ? next : "/";
+  return (
+    <Shell key={session.workspace}>
+      <Guard key={location.pathname}>
+        <Suspense fallback={<Skeleton lines={8} height={28} />}>
+          <Routes>
+            <Route path="/" element={<Home />} />
+            <Route path="/datasets" element={<Datasets />} />
+            <Route path="/datasets/:id" element={<Dataset />} />
+            <Route path="/query" element={<Query />} />
+            <Route path="/queries/:id" element={<Query />} />
+            <Route path="/charts" element={<Charts />} />
+            <Route path="/charts/new" element={<ChartPage />} />
+            <Route path="/charts/:id" element={<ChartPage />} />
+            <Route path="/contexts" element={<Contexts />} />
+            <Route path="/contexts/new" element={<ContextPage />} />
+            <Route path="/contexts/:id" element={<ContextPage />} />
+            <Route path="/activity" element={<ActivityPage />} />
+            <Route path="/settings/:part?" element={<Settings />} />
+            <Route path="/operations" element={<Operations />} />
+            <Route path="/log-in" element={<Navigate to={onward} replace />} />
+            <Route path="/register" element={<Navigate to={onward} replace />} />
+            <Route path="*" element={<NotFound />} />
+          </Routes>
+        </Suspense>
+      </Guard>
+    </Shell>
+  );
+}
+
+function NotFound() {
+  return (
+    <div className="page">
+      <h1>There is no such page</h1>
+      <p>The address may be mistyped, or what it led to was deleted.</p>
+    </div>
+  );
+}

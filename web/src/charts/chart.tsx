@@ -1,0 +1,113 @@
+import { useEffect, useRef, useState } from "react";
+import { parse, View } from "vega";
+import { expressionInterpreter } from "vega-interpreter";
+import { compile, type TopLevelSpec } from "vega-lite";
+import { useDark } from "../lib/theme";
+import { Failure } from "../ui/card";
+
+/** A table as the API answers it. */
+export interface Table {
+  columns: { name: string }[];
+  rows: unknown[][];
+}
+
+/** Charts ask the style sheet for their colours, so that they are dark when the page is. */
+function colours(element: Element) {
+  const style = getComputedStyle(element);
+  const of = (name: string) => style.getPropertyValue(name).trim();
+  const text = style.color;
+  return {
+    background: "transparent",
+    font: style.fontFamily,
+    view: { stroke: "transparent" },
+    axis: {
+      domainColor: of("--line-strong"),
+      gridColor: of("--line"),
+      tickColor: of("--line-strong"),
+      labelColor: text,
+      titleColor: text,
+      titleFontWeight: 500 as const,
+    },
+    legend: { labelColor: text, titleColor: text },
+    title: { color: text },
+    range: { category: ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6", "--c7", "--c8"].map(of) },
+    mark: { color: of("--c1") },
+  };
+}
+
+/** What a specification loses in a thumbnail: everything that one cannot read there. */
+function small(spec: Record<string, unknown>): Record<string, unknown> {
+  return {
+    ...spec,
+    title: undefined,
+    width: "container",
+    height: "container",
+    padding: 2,
+    autosize: { type: "fit", contains: "padding" },
+    config: { axis: { disable: true }, legend: { disable: true }, header: { labels: false, title: null } },
+  };
+}
+
+/**
+ * A Vega-Lite specification drawn over a table.
+ *
+ * Expressions are interpreted, not compiled to code, since the pages allow no code that is made from text.
+ */
+export default function Chart({
+  spec,
+  table,
+  label,
+  thumbnail = false,
+}: {
+  spec: Record<string, unknown>;
+  table: Table;
+  label: string;
+  thumbnail?: boolean;
+}) {
+  const box = useRef<HTMLDivElement>(null);
+  const dark = useDark();
+  const [error, setError] = useState<unknown>();
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: colours are read anew when the theme changes
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    let view: View | undefined;
+    let observer: ResizeObserver | undefined;
+    try {
+      const values = table.rows.map((row) =>
+        Object.fromEntries(table.columns.map((column, index) => [column.name, row[index]])),
+      );
+      const wanted = thumbnail ? small(spec) : spec;
+      const { spec: compiled } = compile({ ...wanted, datasets: { rows: values } } as unknown as TopLevelSpec, {
+        config: colours(element) as never,
+      });
+      view = new View(parse(compiled, undefined, { ast: true }), {
+        expr: expressionInterpreter as never,
+        renderer: "svg",
+        hover: !thumbnail,
+        container: element,
+        // Data comes with the specification: a chart asks no other host for anything.
+        loader: { load: () => Promise.reject(new Error("charts load nothing")) } as never,
+      });
+      view.runAsync().catch(setError);
+      // Sizes "container" follow the window alone; the box changes with the layout too.
+      observer = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
+      observer.observe(element);
+      setError(undefined);
+    } catch (reason) {
+      setError(reason);
+    }
+    return () => {
+      observer?.disconnect();
+      view?.finalize();
+    };
+  }, [spec, table, thumbnail, dark]);
+
+  return (
+    <>
+      <div className="chart" ref={box} role="img" aria-label={label} hidden={error !== undefined} />
+      {error !== undefined && <Failure error={error} />}
+    </>
+  );
+}

@@ -1,0 +1,3 @@
+export default function Datasets() {
+  return null;
+}

@@ -1,0 +1,342 @@
+import { useQuery } from "@tanstack/react-query";
+import { lazy, Suspense, useMemo, useState } from "react";
+import type { Schema } from "../../api/client";
+import { dashboard, members } from "../../api/queries";
+import { useSession } from "../../api/session";
+import { useAsOf } from "../../lib/as-of";
+import { bursts } from "../../lib/bursts";
+import { useNow } from "../../lib/clock";
+import { ago, bytes, compact, count, duration, percent, plural, when } from "../../lib/format";
+import { Card, Empty, Loaded, Skeleton } from "../../ui/card";
+import { Icon } from "../../ui/icon";
+import { Sparkline } from "../../ui/sparkline";
+
+const Thumbnail = lazy(() => import("../../charts/thumbnail"));
+
+type Dashboard = Schema<"Dashboard">;
+
+/** Ids of users as names, where the workspace knows them. */
+function useNames(): (user: string | null | undefined) => string {
+  const session = useSession();
+  const known = useQuery(members(session?.workspace ?? ""));
+  return useMemo(() => {
+    const names = new Map(
+      known.data?.items.map((member) => [member.user_id, member.name || member.email || "somebody"]),
+    );
+    return (user) => (user ? (names.get(user) ?? "somebody") : "Weir");
+  }, [known.data]);
+}
+
+/** What we have, what was asked lately, what is used, what to do next. */
+export function Home() {
+  const [asOf] = useAsOf();
+  const read = useQuery(dashboard(asOf));
+  return (
+    <div className="page home" aria-busy={read.isPending}>
+      <h1 className="for-readers">Home</h1>
+      <Figures read={read.data} />
+      <div className="home-grid">
+        <div className="column">
+          <Card title="Datasets">
+            <Loaded read={read} skeleton={<Skeleton lines={4} height={64} />}>
+              {(data) => <Datasets data={data} />}
+            </Loaded>
+          </Card>
+          <Card title="Charts">
+            <Loaded read={read} skeleton={<Skeleton lines={2} height={140} />}>
+              {(data) => <Gallery items={data.gallery} />}
+            </Loaded>
+          </Card>
+        </div>
+        <div className="column">
+          <Card title="Recent queries">
+            <Loaded read={read} skeleton={<Skeleton lines={8} height={34} />}>
+              {(data) => <Queries items={data.recent.queries} />}
+            </Loaded>
+          </Card>
+          <Card title="Recent uploads">
+            <Loaded read={read} skeleton={<Skeleton lines={4} height={24} />}>
+              {(data) => <Uploads items={data.recent.uploads} />}
+            </Loaded>
+          </Card>
+        </div>
+        <div className="column">
+          <Card title="What to do next">
+            <Loaded read={read} skeleton={<Skeleton lines={3} height={44} />}>
+              {(data) => <Insights insights={data.insights} />}
+            </Loaded>
+          </Card>
+          <Card title="Activity">
+            <Loaded read={read} skeleton={<Skeleton lines={8} height={24} />}>
+              {(data) => <Activity items={data.activity} />}
+            </Loaded>
+          </Card>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+/** The figures of the workspace, each with its course over the last days. */
+function Figures({ read }: { read: Dashboard | undefined }) {
+  const overview = read?.overview;
+  const days = read?.usage.days ?? [];
+  const figures = [
+    {
+      name: "Datasets",
+      value: count(overview?.datasets),
+      more: overview && `${bytes(overview.total_bytes)}, ${plural(overview.total_rows, "row")}`,
+      course: days.map((day) => day.uploads),
+      of: "Uploads",
+    },
+    {
+      name: "Queries today",
+      value: count(overview?.queries_today),
+      more: overview && (overview.p95_ms == null ? "none measured yet" : `p95 ${duration(overview.p95_ms)}`),
+      course: days.map((day) => day.queries),
+      of: "Queries",
+    },
+    {
+      name: "Cache hit rate",
+      value: percent(overview?.cache_hit_rate),
+      more: overview && `of ${plural(overview.queries, "query", "queries")}`,
+      course: days.map((day) => day.cache_hit_rate ?? null),
+      of: "Cache hit rate",
+    },
+    {
+      name: "Charts",
+      value: count(overview?.visualizations),
+      more: overview && plural(overview.contexts, "context"),
+      course: days.map((day) => day.visualizations),
+      of: "Charts saved",
+    },
+  ];
+  return (
+    <dl className="figures" aria-label="Figures">
+      {figures.map(({ name, value, more, course, of }) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            <b>{overview ? value : <span className="placeholder" />}</b>
+            <span>{more || " "}</span>
+          </dd>
+          <dd className="course">
+            <Sparkline values={course} label={`${of} by day over the last ${days.length} days`} />
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** The share of values that are missing in a table. */
+export function missingShare(dataset: Schema<"Dataset">): number | null {
+  const cells = (dataset.rows ?? 0) * dataset.columns.length;
+  if (cells === 0) return null;
+  let missing = 0;
+  for (const column of dataset.columns)
+    for (const each of Object.values((column.missing ?? {}) as Record<string, number>)) missing += each;
+  return missing / cells;
+}
+
+const STATUS: Record<string, string> = { ingesting: "being read", rejected: "rejected", deleted: "deleted" };
+
+function Datasets({ data }: { data: Dashboard }) {
+  const now = useNow();
+  const used = new Map(data.insights.most_used_datasets.map((each) => [each.id, each]));
+  // The newest first come with the answer; those that are used most lead.
+  const items = [...data.recent.uploads].sort(
+    (a, b) => (used.get(b.id)?.queries ?? b.queries_7d) - (used.get(a.id)?.queries ?? a.queries_7d),
+  );
+  if (items.length === 0) return <Empty>There are no files yet. A file that you upload becomes a table.</Empty>;
+  return (
+    <ul className="datasets">
+      {items.slice(0, 6).map((dataset) => (
+        <li key={dataset.id} className="dataset">
+          <p className="dataset-name">
+            <b title={dataset.name}>{dataset.name}</b>
+            {dataset.version && <span className="tag">v{dataset.version}</span>}
+            {STATUS[dataset.status] && (
+              <span className="tag" data-kind={dataset.status}>
+                {STATUS[dataset.status]}
+              </span>
+            )}
+          </p>
+          <p className="dataset-size">
+            {dataset.rows == null
+              ? (dataset.rejection?.detail ?? bytes(dataset.bytes))
+              : `${count(dataset.rows)} × ${dataset.columns.length}`}
+            {dataset.rows != null && <span>{bytes(dataset.bytes)}</span>}
+          </p>
+          <p className="quiet dataset-use">
+            <span title={when(dataset.updated_at)}>{ago(dataset.updated_at, now)}</span>
+            {missingShare(dataset) !== null && <span>{percent(missingShare(dataset))} missing</span>}
+            <span>{plural(dataset.queries_7d, "query", "queries")} in 7 days</span>
+          </p>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Queries({ items }: { items: Schema<"Run">[] }) {
+  const now = useNow();
+  const name = useNames();
+  if (items.length === 0) return <Empty>Nothing was asked yet.</Empty>;
+  return (
+    <ol className="runs">
+      {items.map((run) => (
+        <li key={run.run_id} data-failed={run.status === "failed" || undefined}>
+          <code title={run.sql}>{run.query_name ?? run.question ?? run.sql}</code>
+          <p className="quiet">
+            <span>{name(run.user_id)}</span>
+            <span title={when(run.at)}>{ago(run.at, now)}</span>
+            {run.error ? (
+              <span className="bad" title={run.error.detail}>
+                {run.error.code}
+              </span>
+            ) : (
+              <span>{plural(run.rows, "row")}</span>
+            )}
+            <span>{duration(run.elapsed_ms)}</span>
+            {run.cache.hit && (
+              <span className="tag" title="Answered from the cache">
+                tier {run.cache.tier}
+              </span>
+            )}
+          </p>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function Uploads({ items }: { items: Schema<"Dataset">[] }) {
+  const now = useNow();
+  const name = useNames();
+  if (items.length === 0) return <Empty>Nothing was uploaded yet.</Empty>;
+  return (
+    <ul className="lines">
+      {items.slice(0, 5).map((dataset) => (
+        <li key={dataset.id}>
+          <b>{dataset.file_name ?? dataset.name}</b>
+          <span className="quiet">
+            {name(dataset.created_by)}, {ago(dataset.created_at, now)}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Gallery({ items }: { items: Schema<"Visualization">[] }) {
+  if (items.length === 0) return <Empty>No chart was saved yet.</Empty>;
+  return (
+    <ul className="gallery">
+      {items.slice(0, 4).map((chart) => (
+        <li key={chart.id}>
+          <div className="thumbnail">
+            <Suspense>
+              <Thumbnail chart={chart} />
+            </Suspense>
+          </div>
+          <p title={chart.name}>{chart.name}</p>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Insights({ insights }: { insights: Schema<"Insights"> }) {
+  const { recommended_actions: actions, query_patterns: patterns, most_used_datasets: used } = insights;
+  const most = Math.max(1, ...used.map((each) => each.queries));
+  return (
+    <>
+      {actions.length === 0 && <Empty>Nothing needs to be done.</Empty>}
+      <ul className="actions">
+        {actions.slice(0, 3).map((action) => (
+          <li key={`${action.kind} ${action.subject?.id}`}>
+            <Icon name={action.kind.startsWith("fix") ? "alert" : "bulb"} />
+            <div>
+              <b>{action.title}</b>
+              <p className="quiet">{action.detail}</p>
+            </div>
+          </li>
+        ))}
+      </ul>
+      {used.length > 0 && (
+        <>
+          <h3>Most used datasets</h3>
+          <ul className="bars">
+            {used.slice(0, 4).map((each) => (
+              <li key={each.id}>
+                <span>{each.name}</span>
+                <i style={{ inlineSize: `${(each.queries / most) * 100}%` }} aria-hidden="true" />
+                <span className="number">{plural(each.queries, "query", "queries")}</span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      {patterns.length > 0 && (
+        <>
+          <h3>Popular queries</h3>
+          <ul className="lines">
+            {patterns.slice(0, 3).map((pattern) => (
+              <li key={pattern.id}>
+                <code title={pattern.sql}>{pattern.name ?? pattern.sql}</code>
+                <span className="quiet">
+                  {compact(pattern.runs)}×, p50 {duration(pattern.p50_ms)}
+                </span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}
+
+const KINDS = [
+  ["", "All"],
+  ["dataset", "Data"],
+  ["query", "Queries"],
+  ["visualization", "Charts"],
+  ["context", "Contexts"],
+] as const;
+
+function Activity({ items }: { items: Schema<"Activity">[] }) {
+  const now = useNow();
+  const name = useNames();
+  const [kind, setKind] = useState("");
+  const shown = bursts(kind ? items.filter((item) => item.aggregate === kind) : items);
+  return (
+    <>
+      <fieldset className="chips">
+        <legend className="for-readers">Show</legend>
+        {KINDS.map(([value, label]) => (
+          <label key={value}>
+            <input type="radio" name="activity" checked={kind === value} onChange={() => setKind(value)} />
+            {label}
+          </label>
+        ))}
+      </fieldset>
+      {shown.length === 0 && <Empty>Nothing of that kind happened lately.</Empty>}
+      <ol className="feed">
+        {shown.slice(0, 14).map(({ items: [first, ...rest] }) =>
+          first ? (
+            <li key={first.position} data-aggregate={first.aggregate}>
+              <p>
+                <b>{name(first.user_id)}</b> {first.title}
+                {rest.length > 0 && <span className="tag">and {rest.length} more like it</span>}
+              </p>
+              <time className="quiet" dateTime={first.at} title={when(first.at)}>
+                {ago(first.at, now)}
+              </time>
+            </li>
+          ) : null,
+        )}
+      </ol>
+    </>
+  );
+}

@@ -1,0 +1,98 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useEffect, useState } from "react";
+import { Link, NavLink, useLocation } from "react-router";
+import { live } from "../api/live";
+import { me, queryClient, staleness } from "../api/queries";
+import { useSession } from "../api/session";
+import { useAsOf } from "../lib/as-of";
+import { Icon, type IconName } from "../ui/icon";
+import { Account } from "./account";
+import { LiveBadge } from "./live-badge";
+import { PastBanner, TimeTravel } from "./time-travel";
+
+const PLACES: { to: string; name: string; icon: IconName }[] = [
+  { to: "/", name: "Home", icon: "home" },
+  { to: "/datasets", name: "Datasets", icon: "data" },
+  { to: "/query", name: "Query", icon: "query" },
+  { to: "/charts", name: "Charts", icon: "chart" },
+  { to: "/contexts", name: "Contexts", icon: "context" },
+  { to: "/activity", name: "Activity", icon: "activity" },
+  { to: "/settings", name: "Settings", icon: "settings" },
+  { to: "/operations", name: "Operations", icon: "pulse" },
+];
+
+/** What is around every page: where one can go, who one is, and whether what one sees is now. */
+export function Shell({ children }: { children: ReactNode }) {
+  const session = useSession();
+  const workspace = session?.workspace ?? "";
+  const known = useQuery(me());
+  const [asOf] = useAsOf();
+  const [open, setOpen] = useState(false);
+  const { pathname } = useLocation();
+
+  useEffect(() => {
+    const off = live.onEvent(staleness(queryClient));
+    live.start(workspace);
+    return () => {
+      off();
+      live.stop();
+      // The next one to log in, or the next workspace, sees nothing of this one.
+      queryClient.clear();
+    };
+  }, [workspace]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another page closes the menu
+  useEffect(() => setOpen(false), [pathname]);
+
+  const here = known.data?.workspaces.find((each) => each.id === workspace);
+  return (
+    <div className="shell" data-past={asOf ? "" : undefined}>
+      <a className="skip" href="#main">
+        Skip to the content
+      </a>
+      <header className="top">
+        <button
+          type="button"
+          className="icon-button only-narrow"
+          aria-expanded={open}
+          aria-controls="places"
+          aria-label="Menu"
+          onClick={() => setOpen(!open)}
+        >
+          <Icon name={open ? "close" : "menu"} />
+        </button>
+        <Link to="/" className="brand">
+          <img src="/favicon.svg" alt="" width="24" height="24" />
+          Weir
+        </Link>
+        <span className="where" title="The workspace">
+          {here?.name ?? " "}
+        </span>
+        <div className="top-end">
+          <LiveBadge />
+          <TimeTravel since={here?.created_at} />
+          <Account />
+        </div>
+      </header>
+      <nav id="places" className="side" data-open={open || undefined} aria-label="Pages">
+        {PLACES.map(({ to, name, icon }) => (
+          <NavLink
+            key={to}
+            to={{ pathname: to, search: asOf ? `?as_of=${encodeURIComponent(asOf)}` : "" }}
+            end={to === "/"}
+          >
+            <Icon name={icon} />
+            {name}
+          </NavLink>
+        ))}
+        <a className="side-end" href="/docs">
+          Documentation
+        </a>
+      </nav>
+      <main id="main" tabIndex={-1}>
+        <PastBanner />
+        {children}
+      </main>
+    </div>
+  );
+}

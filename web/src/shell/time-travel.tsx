@@ -1,0 +1,93 @@
+import { useEffect, useId, useRef, useState } from "react";
+import { useAsOf } from "../lib/as-of";
+import { when } from "../lib/format";
+import { Icon } from "../ui/icon";
+import { Popover } from "../ui/popover";
+
+/** Steps of the slider: the workspace's life is divided into as many moments. */
+const STEPS = 1000;
+/** Milliseconds for which the slider rests before the page goes to its moment. */
+const REST = 250;
+
+/** A slider over the workspace's life, from when it was made until now. */
+export function TimeTravel({ since }: { since: string | undefined }) {
+  const [asOf, setAsOf] = useAsOf();
+  return (
+    <Popover
+      label="Show a past moment"
+      className="icon-button"
+      boxClass="travel-box"
+      disabled={!since}
+      face={<Icon name="clock" />}
+    >
+      {() => since && <Slider since={Date.parse(since)} asOf={asOf} go={setAsOf} />}
+    </Popover>
+  );
+}
+
+function Slider({
+  since,
+  asOf,
+  go,
+}: {
+  since: number;
+  asOf: string | undefined;
+  go: (moment: string | undefined) => void;
+}) {
+  const id = useId();
+  const [until] = useState(() => Date.now());
+  const span = Math.max(until - since, 1);
+  const [step, setStep] = useState(() =>
+    asOf ? Math.min(STEPS, Math.max(0, Math.round(((Date.parse(asOf) - since) / span) * STEPS))) : STEPS,
+  );
+  const at = since + (step / STEPS) * span;
+  const now = step >= STEPS;
+  const moved = useRef(false);
+
+  useEffect(() => {
+    if (!moved.current) return;
+    const timer = setTimeout(() => go(now ? undefined : new Date(at).toISOString()), REST);
+    return () => clearTimeout(timer);
+  }, [at, now, go]);
+
+  return (
+    <>
+      <label htmlFor={id}>
+        Show the workspace as it was <b>{now ? "now" : when(at)}</b>
+      </label>
+      <input
+        id={id}
+        type="range"
+        min={0}
+        max={STEPS}
+        value={step}
+        aria-valuetext={now ? "now" : when(at)}
+        onChange={(event) => {
+          moved.current = true;
+          setStep(Number(event.target.value));
+        }}
+      />
+      <div className="ends">
+        <span>{when(since)}</span>
+        <span>now</span>
+      </div>
+    </>
+  );
+}
+
+/** Says that the page shows the past, and leads back. */
+export function PastBanner() {
+  const [asOf, setAsOf] = useAsOf();
+  if (!asOf) return null;
+  return (
+    <div className="past" role="status">
+      <Icon name="clock" />
+      <span>
+        This is the workspace as it was on <b>{when(asOf)}</b>. Nothing can be changed here.
+      </span>
+      <button type="button" className="button small" onClick={() => setAsOf(undefined)}>
+        Back to now
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,84 @@
+import type { UseQueryResult } from "@tanstack/react-query";
+import { type ReactNode, useId } from "react";
+import { ApiError } from "../api/client";
+import { Icon } from "./icon";
+
+/** A titled part of a page. */
+export function Card({
+  title,
+  action,
+  className = "",
+  children,
+}: {
+  title: string;
+  action?: ReactNode;
+  className?: string;
+  children: ReactNode;
+}) {
+  const id = useId();
+  return (
+    <section className={`card ${className}`} aria-labelledby={id}>
+      <header className="card-head">
+        <h2 id={id}>{title}</h2>
+        {action}
+      </header>
+      <div className="card-body">{children}</div>
+    </section>
+  );
+}
+
+/** Grey bars in the place of lines that are still to come. */
+export function Skeleton({ lines = 3, height = 20 }: { lines?: number; height?: number }) {
+  return (
+    <div className="skeleton" aria-hidden="true">
+      {Array.from({ length: lines }, (_, line) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: they are all alike and never move
+        <i key={line} style={{ height }} />
+      ))}
+    </div>
+  );
+}
+
+/** What went wrong, in a sentence, and a way to try again. */
+export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
+  const offline = !navigator.onLine || (error instanceof TypeError && !(error instanceof ApiError));
+  return (
+    <div className="failure" role="alert">
+      <Icon name="alert" />
+      <p>
+        {offline ? "Weir cannot be reached." : error instanceof Error ? error.message : String(error)}
+        {error instanceof ApiError && <code>{error.code}</code>}
+      </p>
+      {retry && (
+        <button type="button" className="button small" onClick={retry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** What a part says while it holds nothing, and what to do about it. */
+export function Empty({ children, action }: { children: ReactNode; action?: ReactNode }) {
+  return (
+    <div className="empty">
+      <p>{children}</p>
+      {action}
+    </div>
+  );
+}
+
+/** The content of a read: a skeleton before it is there, an error with a way out, and otherwise what `children` make of it. */
+export function Loaded<T>({
+  read,
+  skeleton,
+  children,
+}: {
+  read: Pick<UseQueryResult<T>, "data" | "error" | "refetch">;
+  skeleton?: ReactNode;
+  children: (data: T) => ReactNode;
+}) {
+  if (read.data !== undefined) return <>{children(read.data)}</>;
+  if (read.error) return <Failure error={read.error} retry={() => void read.refetch()} />;
+  return <>{skeleton ?? <Skeleton />}</>;
+}
