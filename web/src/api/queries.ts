@@ -17,11 +17,13 @@ export const queryClient = new QueryClient({
   },
 });
 
-const past = (asOf: string | undefined) => (asOf ? { as_of: asOf } : {});
+/** The parameter of a read as of a moment. */
+export const past = (asOf: string | undefined) => (asOf ? { as_of: asOf } : {});
 
 /** The second part of the key of a read that can be asked as of a moment: the past does not become stale. */
 const PAST = "as of ";
-const moment = (asOf: string | undefined) => (asOf ? PAST + asOf : "now");
+/** Names a moment in the key of a read. */
+export const moment = (asOf: string | undefined) => (asOf ? PAST + asOf : "now");
 
 /** The read of the whole home page. */
 export const dashboard = (asOf?: string) =>

@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useMemo, useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import type { Schema } from "../../api/client";
-import { dashboard, members } from "../../api/queries";
-import { useSession } from "../../api/session";
+import { useNames } from "../../api/names";
+import { dashboard } from "../../api/queries";
 import { useAsOf } from "../../lib/as-of";
 import { bursts } from "../../lib/bursts";
 import { useNow } from "../../lib/clock";
+import { missingShare } from "../../lib/datasets";
 import { ago, bytes, compact, count, duration, percent, plural, when } from "../../lib/format";
 import { Card, Empty, Loaded, Skeleton } from "../../ui/card";
 import { Icon } from "../../ui/icon";
@@ -14,18 +15,6 @@ import { Sparkline } from "../../ui/sparkline";
 const Thumbnail = lazy(() => import("../../charts/thumbnail"));
 
 type Dashboard = Schema<"Dashboard">;
-
-/** Ids of users as names, where the workspace knows them. */
-function useNames(): (user: string | null | undefined) => string {
-  const session = useSession();
-  const known = useQuery(members(session?.workspace ?? ""));
-  return useMemo(() => {
-    const names = new Map(
-      known.data?.items.map((member) => [member.user_id, member.name || member.email || "somebody"]),
-    );
-    return (user) => (user ? (names.get(user) ?? "somebody") : "Weir");
-  }, [known.data]);
-}
 
 /** What we have, what was asked lately, what is used, what to do next. */
 export function Home() {
@@ -127,16 +116,6 @@ function Figures({ read }: { read: Dashboard | undefined }) {
       ))}
     </dl>
   );
-}
-
-/** The share of values that are missing in a table. */
-export function missingShare(dataset: Schema<"Dataset">): number | null {
-  const cells = (dataset.rows ?? 0) * dataset.columns.length;
-  if (cells === 0) return null;
-  let missing = 0;
-  for (const column of dataset.columns)
-    for (const each of Object.values((column.missing ?? {}) as Record<string, number>)) missing += each;
-  return missing / cells;
 }
 
 const STATUS: Record<string, string> = { ingesting: "being read", rejected: "rejected", deleted: "deleted" };

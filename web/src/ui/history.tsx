@@ -1,0 +1,96 @@
+import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { authorizedFetch, failure, type Schema } from "../api/client";
+import { useNames } from "../api/names";
+import { moment } from "../api/queries";
+import { useAsOf } from "../lib/as-of";
+import { useNow } from "../lib/clock";
+import { ago, when } from "../lib/format";
+import { Empty, Failure, Skeleton } from "./card";
+import { shown } from "./rows";
+
+type Page = Schema<"List_HistoryItem">;
+
+/** What has a history of its own, by its place in the API. */
+export type Kind = "datasets" | "queries" | "visualizations" | "contexts";
+
+async function ask<T>(address: string, init?: RequestInit): Promise<T> {
+  const response = await authorizedFetch(new Request(address, init));
+  if (!response.ok) throw await failure(response);
+  return (await response.json()) as T;
+}
+
+/** The history of one thing: who changed what, when, and a way back. */
+export function History({ kind, id }: { kind: Kind; id: string }) {
+  const [asOf] = useAsOf();
+  const name = useNames();
+  const now = useNow();
+  const client = useQueryClient();
+  const read = useInfiniteQuery({
+    queryKey: [kind, moment(asOf), id, "history"],
+    initialPageParam: "",
+    queryFn: ({ pageParam }) => {
+      const params = new URLSearchParams({ limit: "30" });
+      if (pageParam) params.set("cursor", pageParam);
+      if (asOf) params.set("as_of", asOf);
+      return ask<Page>(`/api/v1/${kind}/${id}/history?${params}`);
+    },
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+  const undo = useMutation({
+    mutationFn: (position: number) =>
+      ask<Schema<"Undone">>(`/api/v1/${kind}/${id}/undo`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ position }),
+      }),
+    onSuccess: () => client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === kind }),
+  });
+  if (read.isPending) return <Skeleton lines={5} height={44} />;
+  if (read.error) return <Failure error={read.error} retry={() => void read.refetch()} />;
+  const items = read.data.pages.flatMap((page) => page.items);
+  if (items.length === 0) return <Empty>Nothing has happened to it yet.</Empty>;
+  return (
+    <>
+      {undo.error && <Failure error={undo.error} />}
+      <ol className="history">
+        {items.map((item) => (
+          <li key={item.position}>
+            <p>
+              <b>{name(item.user_id)}</b> {item.title}
+              <time className="quiet" dateTime={item.at} title={when(item.at)}>
+                {ago(item.at, now)}
+              </time>
+            </p>
+            {item.changes.map((change) => (
+              <div key={change.field} className="change">
+                <span className="quiet">{change.field}</span>
+                {change.diff ? (
+                  <pre>{change.diff}</pre>
+                ) : (
+                  <span>
+                    {change.from !== undefined && change.from !== null && <del>{shown(change.from)}</del>}{" "}
+                    {change.to !== undefined && change.to !== null && <ins>{shown(change.to)}</ins>}
+                  </span>
+                )}
+              </div>
+            ))}
+            <button
+              type="button"
+              className="button small"
+              disabled={asOf !== undefined || undo.isPending}
+              aria-label={`Undo: ${item.title}`}
+              onClick={() => undo.mutate(item.position)}
+            >
+              Undo
+            </button>
+          </li>
+        ))}
+      </ol>
+      {read.hasNextPage && (
+        <button type="button" className="button small" onClick={() => void read.fetchNextPage()}>
+          Earlier
+        </button>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,231 @@
+import { useMutation } from "@tanstack/react-query";
+import { type ReactNode, useEffect, useId, useState } from "react";
+import { Link } from "react-router";
+import { ApiError, api, unwrap } from "../api/client";
+import { bytes, plural } from "../lib/format";
+import { Failure } from "../ui/card";
+import { Icon } from "../ui/icon";
+import { dropUpload, retryUpload, startUploads, type Upload, useUploads } from "./queue";
+
+/** Files that are dropped anywhere on the page are uploaded; what is being dragged over it is shown. */
+export function useDrop(enabled: boolean): boolean {
+  const [over, setOver] = useState(false);
+  useEffect(() => {
+    if (!enabled) return;
+    let depth = 0;
+    const holds = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
+    const enter = (event: DragEvent) => {
+      if (!holds(event)) return;
+      depth += 1;
+      setOver(true);
+    };
+    const leave = (event: DragEvent) => {
+      if (!holds(event)) return;
+      depth -= 1;
+      if (depth <= 0) setOver(false);
+    };
+    const above = (event: DragEvent) => holds(event) && event.preventDefault();
+    const drop = (event: DragEvent) => {
+      if (!holds(event)) return;
+      event.preventDefault();
+      depth = 0;
+      setOver(false);
+      startUploads(event.dataTransfer?.files ?? []);
+    };
+    window.addEventListener("dragenter", enter);
+    window.addEventListener("dragleave", leave);
+    window.addEventListener("dragover", above);
+    window.addEventListener("drop", drop);
+    return () => {
+      window.removeEventListener("dragenter", enter);
+      window.removeEventListener("dragleave", leave);
+      window.removeEventListener("dragover", above);
+      window.removeEventListener("drop", drop);
+    };
+  }, [enabled]);
+  return over;
+}
+
+/** A place for files: dropped, chosen, or fetched from an address. */
+export function DropZone({ children, disabled = false }: { children?: ReactNode; disabled?: boolean }) {
+  const over = useDrop(!disabled);
+  const id = useId();
+  return (
+    <div className="drop" data-over={over || undefined}>
+      <Icon name="upload" size={28} />
+      <p>
+        <b>Drop files here</b> <span className="quiet">CSV, JSON, Excel, Parquet, Arrow, also packed</span>
+      </p>
+      <p className="drop-buttons">
+        <label className="button primary" htmlFor={id}>
+          Choose files
+          <input
+            id={id}
+            className="for-readers"
+            type="file"
+            multiple
+            disabled={disabled}
+            onChange={(event) => {
+              startUploads(event.target.files ?? []);
+              event.target.value = "";
+            }}
+          />
+        </label>
+        {children}
+      </p>
+      <FromAddress disabled={disabled} />
+    </div>
+  );
+}
+
+function FromAddress({ disabled }: { disabled: boolean }) {
+  const [url, setUrl] = useState("");
+  const id = useId();
+  const get = useMutation({
+    mutationFn: () => unwrap(api.POST("/api/v1/datasets/import", { body: { url } })),
+    onSuccess: () => setUrl(""),
+  });
+  return (
+    <form
+      className="from-address"
+      onSubmit={(event) => {
+        event.preventDefault();
+        get.mutate();
+      }}
+    >
+      <label htmlFor={id} className="for-readers">
+        Address of a file
+      </label>
+      <input
+        id={id}
+        type="url"
+        required
+        placeholder="https://… of a file"
+        value={url}
+        disabled={disabled}
+        onChange={(event) => setUrl(event.target.value)}
+      />
+      <button type="submit" className="button" disabled={disabled || get.isPending}>
+        {get.isPending ? "Fetching…" : "Import"}
+      </button>
+      {get.error && <Failure error={get.error} />}
+      {get.data && <output className="quiet">{get.data.name} is being read.</output>}
+    </form>
+  );
+}
+
+/** Fetches the sample files from this server and uploads them. */
+export function SampleData({ disabled = false }: { disabled?: boolean }) {
+  const load = useMutation({
+    mutationFn: async () => {
+      const list = await fetch("/samples/index.json");
+      if (!list.ok) throw new Error("This server has no sample data.");
+      const names = ((await list.json()) as { file: string }[]).map(({ file }) => file);
+      const files = await Promise.all(
+        names
+          .filter((name) => !name.endsWith(".md"))
+          .map(async (name) => new File([await (await fetch(`/samples/${name}`)).blob()], name)),
+      );
+      startUploads(files);
+      // How they belong together: what it names has to be there first.
+      const context = names.find((name) => name.endsWith(".context.md"));
+      return context ? await (await fetch(`/samples/${context}`)).text() : undefined;
+    },
+  });
+  return (
+    <>
+      <button
+        type="button"
+        className="button"
+        disabled={disabled || load.isPending || load.isSuccess}
+        onClick={() => load.mutate()}
+      >
+        Try with sample data
+      </button>
+      {load.error && <Failure error={load.error} />}
+    </>
+  );
+}
+
+const STAGES = { waiting: "waits", sending: "is sent", reading: "is read", ready: "is ready", failed: "failed" };
+
+/** The files on their way. */
+export function UploadList() {
+  const uploads = useUploads();
+  if (uploads.length === 0) return null;
+  return (
+    <ul className="uploads" aria-label="Uploads" aria-live="polite">
+      {uploads.map((upload) => (
+        <li key={upload.id} data-stage={upload.stage}>
+          <p className="upload-head">
+            <b>{upload.file.name}</b>
+            <span className="quiet">
+              {STAGES[upload.stage]}
+              {upload.stage === "sending" && ` ${bytes(upload.sent)} of`} {bytes(upload.file.size)}
+            </span>
+            {upload.stage === "ready" && upload.result && (
+              <>
+                <Link to={`/datasets/${upload.result.id}`}>{upload.result.name}</Link>
+                <span className="quiet">{plural(upload.result.rows, "row")}</span>
+                <Link to={`/query?sql=${encodeURIComponent(`SELECT * FROM "${upload.result.name}" LIMIT 100`)}`}>
+                  Query it
+                </Link>
+              </>
+            )}
+            <button
+              type="button"
+              className="icon-button"
+              aria-label={`${upload.stage === "ready" || upload.stage === "failed" ? "Dismiss" : "Stop"} ${upload.file.name}`}
+              onClick={() => dropUpload(upload)}
+            >
+              <Icon name="close" size={16} />
+            </button>
+          </p>
+          {(upload.stage === "sending" || upload.stage === "reading") && (
+            <progress
+              aria-label={`Progress of ${upload.file.name}`}
+              max={upload.file.size || 1}
+              {...(upload.stage === "sending" && { value: upload.sent })}
+            />
+          )}
+          {upload.stage === "failed" && <Refusal upload={upload} />}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Why a file was refused, with the cells that offend, and what can be done about it. */
+function Refusal({ upload }: { upload: Upload }) {
+  const error = upload.error;
+  const problem = error instanceof ApiError ? error.problem : undefined;
+  return (
+    <div className="refusal">
+      <Failure error={error} />
+      {problem?.errors && problem.errors.length > 0 && (
+        <ul>
+          {problem.errors.slice(0, 10).map((place) => (
+            <li key={`${place.line} ${place.field} ${place.detail}`}>
+              {place.line != null && <b>Row {place.line}</b>} {place.field && <code>{place.field}</code>}{" "}
+              <span>{place.detail}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+      <p className="drop-buttons">
+        <button type="button" className="button small" onClick={() => retryUpload(upload)}>
+          Try again
+        </button>
+        {problem?.status === 422 && (
+          <button
+            type="button"
+            className="button small"
+            onClick={() => retryUpload(upload, { allow_ragged: true, allow_unfit: true })}
+          >
+            Read it leniently
+          </button>
+        )}
+      </p>
+    </div>
+  );
+}
