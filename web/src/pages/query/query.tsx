@@ -1,3 +1,474 @@
-export default function Query() {
-  return null;
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { Link, useNavigate, useParams, useSearchParams } from "react-router";
+import { ApiError, api, type Schema, unwrap } from "../../api/client";
+import { useNames } from "../../api/names";
+import type { Remark } from "../../editor/editor";
+import { useAsOf } from "../../lib/as-of";
+import { useNow } from "../../lib/clock";
+import { download } from "../../lib/download";
+import { ago, count, duration, plural, when } from "../../lib/format";
+import "../../styles/datasets.css";
+import "../../styles/query.css";
+import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
+import { History } from "../../ui/history";
+import { Tabs } from "../../ui/tabs";
+import { Grid, tsv } from "./grid";
+import { contexts, lately, query, receipt, saved, tables } from "./queries";
+
+const Editor = lazy(() => import("../../editor/editor"));
+
+type Answer = Schema<"QueryAnswer">;
+
+/** Rows that an answer has unless more are asked for, and at most. */
+const ROWS = 1_000;
+const MOST = 100_000;
+
+/** Asks in SQL or in words, and shows what comes of it. */
+export default function QueryPage() {
+  const { id } = useParams();
+  const [params] = useSearchParams();
+  const [asOf] = useAsOf();
+  const kept = useQuery({ ...query(id ?? "", asOf), enabled: id !== undefined });
+  if (id !== undefined && !kept.data)
+    return (
+      <div className="page">
+        <Loaded read={kept} skeleton={<Skeleton lines={8} height={36} />}>
+          {() => null}
+        </Loaded>
+      </div>
+    );
+  const sql = kept.data?.sql ?? params.get("sql") ?? "";
+  // Another query begins anew; the same one stays as it is edited.
+  return <Box key={`${id} ${sql}`} begun={sql} kept={kept.data} />;
+}
+
+function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined }) {
+  const [params] = useSearchParams();
+  const [asOf] = useAsOf();
+  const client = useQueryClient();
+  const [mode, setMode] = useState<"SQL" | "In words">(params.get("question") ? "In words" : "SQL");
+  const [sql, setSql] = useState(begun);
+  const [question, setQuestion] = useState(params.get("question") ?? "");
+  const [context, setContext] = useState(params.get("context") ?? "");
+  const [rows, setRows] = useState(ROWS);
+  const known = useQuery(tables());
+  const inContexts = useQuery(contexts());
+  const running = useRef<AbortController>(undefined);
+
+  const ask = useMutation({
+    mutationFn: async (limit: number): Promise<Answer> => {
+      running.current?.abort();
+      const stop = new AbortController();
+      running.current = stop;
+      const asked = mode === "SQL" ? { sql } : { question };
+      return await unwrap(
+        api.POST("/api/v1/queries", {
+          body: { ...asked, limit, ...(context && { context }) } as Schema<"Ask">,
+          signal: stop.signal,
+        }),
+      );
+    },
+    onSuccess: (answer) => {
+      if (mode === "In words") setSql(answer.sql);
+      void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === "runs" });
+    },
+  });
+  const run = (limit = ROWS) => {
+    if (asOf || (mode === "SQL" ? !sql.trim() : !question.trim())) return;
+    setRows(limit);
+    ask.mutate(limit);
+  };
+  // What another page sends here to be asked is asked at once: it came with a press of a button.
+  const asked = useRef(false);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the page opens
+  useEffect(() => {
+    if (asked.current) return;
+    asked.current = true;
+    if (params.get("run") !== null || params.get("question")) run();
+  }, []);
+  const stopped = ask.error instanceof DOMException && ask.error.name === "AbortError";
+  const remarks = useMemo((): Remark[] => {
+    if (!(ask.error instanceof ApiError)) return [];
+    return (ask.error.problem.errors ?? [])
+      .filter((place) => place.line != null)
+      .map((place) => ({
+        line: place.line ?? 1,
+        column: place.column ?? 1,
+        severity: "error",
+        message: place.detail,
+      }));
+  }, [ask.error]);
+  const chosen = inContexts.data?.items.find((each) => each.name === context);
+  const names = useMemo(
+    () => ({
+      tables: known.data ?? {},
+      words: (chosen?.metrics ?? []).map((label) => ({ label, detail: "metric" })),
+    }),
+    [known.data, chosen],
+  );
+  return (
+    <div className="page query-page">
+      <h1>{kept?.name ?? "Query"}</h1>
+      <div className="query-grid">
+        <div className="stack">
+          <Card
+            title={mode === "SQL" ? "Ask in SQL" : "Ask in words"}
+            action={
+              <fieldset className="chips">
+                <legend className="for-readers">How to ask</legend>
+                {(["SQL", "In words"] as const).map((each) => (
+                  <label key={each}>
+                    <input type="radio" name="mode" checked={mode === each} onChange={() => setMode(each)} />
+                    {each}
+                  </label>
+                ))}
+              </fieldset>
+            }
+          >
+            {mode === "SQL" ? (
+              <Suspense fallback={<Skeleton lines={1} height={150} />}>
+                <Editor
+                  language="sql"
+                  label="SQL"
+                  value={sql}
+                  onChange={setSql}
+                  onRun={() => run()}
+                  remarks={remarks}
+                  names={names}
+                />
+              </Suspense>
+            ) : (
+              <textarea
+                className="question"
+                aria-label="Question"
+                rows={3}
+                placeholder="Which carrier was late most often in January?"
+                value={question}
+                onChange={(event) => setQuestion(event.target.value)}
+                onKeyDown={(event) => {
+                  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run();
+                }}
+              />
+            )}
+            <div className="query-bar">
+              <button
+                type="button"
+                className="button primary"
+                disabled={ask.isPending || asOf !== undefined}
+                onClick={() => run()}
+              >
+                Run <kbd>Ctrl ⏎</kbd>
+              </button>
+              {ask.isPending && (
+                <button type="button" className="button" onClick={() => running.current?.abort()}>
+                  Cancel
+                </button>
+              )}
+              <label>
+                Context{" "}
+                <select value={context} onChange={(event) => setContext(event.target.value)}>
+                  <option value="">none</option>
+                  {inContexts.data?.items.map((each) => (
+                    <option key={each.id} value={each.name}>
+                      {each.name}
+                    </option>
+                  ))}
+                </select>
+              </label>
+              <Elapsed since={ask.isPending ? ask.submittedAt : undefined} />
+              {asOf && <span className="quiet">Questions are asked in the present.</span>}
+            </div>
+          </Card>
+          {ask.error && !stopped && <Refusal error={ask.error} />}
+          {stopped && <p className="quiet">It was cancelled.</p>}
+          {ask.data && (
+            <Result
+              answer={ask.data}
+              more={ask.data.truncated && rows < MOST ? () => run(MOST) : undefined}
+              sql={ask.data.sql}
+            />
+          )}
+          {!ask.data && !ask.error && !ask.isPending && (
+            <Card title="Result">
+              <Empty>Write SQL over your datasets and press Ctrl-Enter.</Empty>
+            </Card>
+          )}
+          {ask.isPending && !ask.data && (
+            <Card title="Result">
+              <Skeleton lines={8} height={26} />
+            </Card>
+          )}
+        </div>
+        <Aside kept={kept} />
+      </div>
+    </div>
+  );
+}
+
+function Elapsed({ since }: { since: number | undefined }) {
+  const [now, setNow] = useState(0);
+  useEffect(() => {
+    if (since === undefined) return;
+    const timer = setInterval(() => setNow(Date.now()), 100);
+    return () => clearInterval(timer);
+  }, [since]);
+  return (
+    <output className="quiet" aria-live="off">
+      {since !== undefined && now > since ? duration(now - since) : ""}
+    </output>
+  );
+}
+
+function Refusal({ error }: { error: unknown }) {
+  const problem = error instanceof ApiError ? error.problem : undefined;
+  return (
+    <div>
+      <Failure error={error} />
+      {problem?.code.startsWith("model_not") && (
+        <p>
+          Give your own key under <Link to="/settings/model">Settings</Link>, or ask in SQL.
+        </p>
+      )}
+      {problem?.errors && problem.errors.length > 0 && (
+        <ul className="places">
+          {problem.errors.map((place) => (
+            <li key={`${place.line} ${place.column} ${place.detail}`}>
+              {place.line != null && (
+                <b>
+                  Line {place.line}
+                  {place.column != null && `, column ${place.column}`}:
+                </b>
+              )}{" "}
+              {place.detail}
+            </li>
+          ))}
+        </ul>
+      )}
+      {problem?.sql && <pre className="sql">{problem.sql}</pre>}
+    </div>
+  );
+}
+
+const FORMS = [
+  ["CSV", "text/csv", "csv"],
+  ["Parquet", "application/vnd.apache.parquet", "parquet"],
+  ["Arrow", "application/vnd.apache.arrow.stream", "arrows"],
+] as const;
+
+function Result({ answer, more, sql }: { answer: Answer; more: (() => void) | undefined; sql: string }) {
+  const [tab, setTab] = useState<"Rows" | "How it came about">("Rows");
+  const copy = useMutation({
+    mutationFn: () => navigator.clipboard.writeText(tsv(answer.columns, answer.rows as unknown[][])),
+  });
+  const get = useMutation({
+    mutationFn: ([, accept, ending]: (typeof FORMS)[number]) =>
+      download(`/api/v1/runs/${answer.run_id}/result`, `result.${ending}`, accept),
+  });
+  return (
+    <Card
+      title="Result"
+      action={
+        <span className="quiet" role="status">
+          {plural(answer.row_count, "row")}
+          {answer.truncated && " (cut off)"}, {duration(answer.elapsed_ms)},{" "}
+          {answer.cache.hit ? `from the cache, tier ${answer.cache.tier}` : "computed"}
+        </span>
+      }
+    >
+      <p className="drop-buttons">
+        <Link className="button" to={`/charts/new?sql=${encodeURIComponent(sql)}&run=${answer.run_id}`}>
+          Chart this
+        </Link>
+        <Save answer={answer} />
+        <button type="button" className="button" onClick={() => copy.mutate()}>
+          {copy.isSuccess ? "Copied" : "Copy"}
+        </button>
+        {FORMS.map((form) => (
+          <button
+            key={form[0]}
+            type="button"
+            className="button"
+            disabled={get.isPending}
+            onClick={() => get.mutate(form)}
+          >
+            {form[0]}
+          </button>
+        ))}
+        {more && (
+          <button type="button" className="button" onClick={more}>
+            Show up to {count(MOST)} rows
+          </button>
+        )}
+      </p>
+      {(get.error ?? copy.error) && <Failure error={get.error ?? copy.error} />}
+      {answer.question && (
+        <>
+          {answer.explanation && <p>{answer.explanation}</p>}
+          <pre className="sql">{answer.sql}</pre>
+        </>
+      )}
+      {(answer.rules ?? [])
+        .filter((rule) => rule.broken)
+        .map((rule) => (
+          <p key={rule.id} className="bad">
+            {rule.message ?? rule.id}: {plural(rule.broken, "row")} of {count(rule.rows)}
+          </p>
+        ))}
+      <Tabs label="Result" tabs={["Rows", "How it came about"]} current={tab} onChange={setTab}>
+        {tab === "Rows" ? (
+          <Grid columns={answer.columns} rows={answer.rows as unknown[][]} />
+        ) : (
+          <Receipt run={answer.run_id} />
+        )}
+      </Tabs>
+    </Card>
+  );
+}
+
+function Receipt({ run }: { run: string }) {
+  const read = useQuery(receipt(run));
+  const name = useNames();
+  return (
+    <Loaded read={read}>
+      {(data) => (
+        <dl className="receipt">
+          <dt>Asked by</dt>
+          <dd>
+            {name(data.user_id)}, {when(data.at)}
+          </dd>
+          <dt>Datasets</dt>
+          <dd>
+            {data.datasets.length === 0 && "none"}
+            {data.datasets.map((each) => (
+              <Link key={each.id} to={`/datasets/${each.id}?tab=versions`}>
+                {each.name}@{each.version}{" "}
+              </Link>
+            ))}
+          </dd>
+          <dt>Engine</dt>
+          <dd>{data.engine}</dd>
+          <dt>Time</dt>
+          <dd>{duration(data.elapsed_ms)}</dd>
+          <dt>Cache</dt>
+          <dd>{data.cache.hit ? `tier ${data.cache.tier}` : "it was computed"}</dd>
+          <dt>Result's hash</dt>
+          <dd>
+            <code>{data.result_hash}</code>
+          </dd>
+          <dt>Pattern</dt>
+          <dd>
+            <code>{data.pattern}</code>
+          </dd>
+          <dt>Position</dt>
+          <dd>{count(data.position)}</dd>
+        </dl>
+      )}
+    </Loaded>
+  );
+}
+
+function Save({ answer }: { answer: Answer }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const navigate = useNavigate();
+  const [name, setName] = useState("");
+  const save = useMutation({
+    mutationFn: () =>
+      unwrap(
+        api.POST("/api/v1/queries/{query_id}/save", {
+          params: { path: { query_id: answer.query_id } },
+          body: { name },
+        }),
+      ),
+    onSuccess: ({ query_id }) => {
+      dialog.current?.close();
+      navigate(`/queries/${query_id}`);
+    },
+  });
+  return (
+    <>
+      <button type="button" className="button" onClick={() => dialog.current?.showModal()}>
+        Save
+      </button>
+      <dialog ref={dialog} className="dialog" aria-label="Save the query">
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            save.mutate();
+          }}
+        >
+          <div className="field">
+            <label htmlFor="query-name">Name of the query</label>
+            <input id="query-name" required value={name} onChange={(event) => setName(event.target.value)} />
+          </div>
+          {save.error && <Failure error={save.error} />}
+          <p className="drop-buttons">
+            <button type="submit" className="button primary" disabled={save.isPending}>
+              Save
+            </button>
+            <button type="button" className="button" onClick={() => dialog.current?.close()}>
+              Cancel
+            </button>
+          </p>
+        </form>
+      </dialog>
+    </>
+  );
+}
+
+function Aside({ kept }: { kept: Schema<"Query"> | undefined }) {
+  const [asOf] = useAsOf();
+  const now = useNow();
+  const runs = useQuery(lately(asOf));
+  const named = useQuery(saved(asOf));
+  return (
+    <aside className="stack" aria-label="Queries of before">
+      {kept && (
+        <Card title="History">
+          <History kind="queries" id={kept.id} />
+        </Card>
+      )}
+      <Card title="Saved queries">
+        <Loaded read={named}>
+          {({ items }) =>
+            items.length === 0 ? (
+              <Empty>None has a name yet.</Empty>
+            ) : (
+              <ul className="lines">
+                {items.map((each) => (
+                  <li key={each.id}>
+                    <Link to={`/queries/${each.id}`}>{each.name}</Link>
+                  </li>
+                ))}
+              </ul>
+            )
+          }
+        </Loaded>
+      </Card>
+      <Card title="Asked lately">
+        <Loaded read={runs} skeleton={<Skeleton lines={8} height={30} />}>
+          {({ items }) =>
+            items.length === 0 ? (
+              <Empty>Nothing was asked yet.</Empty>
+            ) : (
+              <ol className="runs">
+                {items.map((each) => (
+                  <li key={each.run_id} data-failed={each.status === "failed" || undefined}>
+                    <Link to={`/query?sql=${encodeURIComponent(each.sql)}`}>
+                      <code title={each.sql}>{each.question ?? each.sql}</code>
+                    </Link>
+                    <p className="quiet">
+                      <span title={when(each.at)}>{ago(each.at, now)}</span>
+                      <span>{each.error ? each.error.code : plural(each.rows, "row")}</span>
+                      <span>{duration(each.elapsed_ms)}</span>
+                    </p>
+                  </li>
+                ))}
+              </ol>
+            )
+          }
+        </Loaded>
+      </Card>
+    </aside>
+  );
 }
