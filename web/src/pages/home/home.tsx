@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
+import { Link } from "react-router";
 import type { Schema } from "../../api/client";
 import { useNames } from "../../api/names";
 import { dashboard } from "../../api/queries";
@@ -10,6 +11,9 @@ import { missingShare } from "../../lib/datasets";
 import { ago, bytes, compact, count, duration, percent, plural, when } from "../../lib/format";
 import { Card, Empty, Loaded, Skeleton } from "../../ui/card";
 import { Icon } from "../../ui/icon";
+import { DropZone, SampleData, UploadList } from "../../upload/drop-zone";
+import { AskBar } from "./ask-bar";
+import "../../styles/datasets.css";
 import { Sparkline } from "../../ui/sparkline";
 
 const Thumbnail = lazy(() => import("../../charts/thumbnail"));
@@ -23,7 +27,17 @@ export function Home() {
   return (
     <div className="page home" aria-busy={read.isPending}>
       <h1 className="for-readers">Home</h1>
+      <AskBar disabled={asOf !== undefined} />
       <Figures read={read.data} />
+      {read.data?.overview.datasets === 0 && read.data.recent.uploads.length === 0 && !asOf && (
+        <section className="first" aria-label="Begin">
+          <h2>Bring some data</h2>
+          <DropZone>
+            <SampleData />
+          </DropZone>
+        </section>
+      )}
+      <UploadList />
       <div className="home-grid">
         <div className="column">
           <Card title="Datasets">
@@ -133,7 +147,9 @@ function Datasets({ data }: { data: Dashboard }) {
       {items.slice(0, 6).map((dataset) => (
         <li key={dataset.id} className="dataset">
           <p className="dataset-name">
-            <b title={dataset.name}>{dataset.name}</b>
+            <Link to={`/datasets/${dataset.id}`} title={dataset.name}>
+              {dataset.name}
+            </Link>
             {dataset.version && <span className="tag">v{dataset.version}</span>}
             {STATUS[dataset.status] && (
               <span className="tag" data-kind={dataset.status}>
@@ -166,7 +182,9 @@ function Queries({ items }: { items: Schema<"Run">[] }) {
     <ol className="runs">
       {items.map((run) => (
         <li key={run.run_id} data-failed={run.status === "failed" || undefined}>
-          <code title={run.sql}>{run.query_name ?? run.question ?? run.sql}</code>
+          <Link to={`/query?sql=${encodeURIComponent(run.sql)}`}>
+            <code title={run.sql}>{run.query_name ?? run.question ?? run.sql}</code>
+          </Link>
           <p className="quiet">
             <span>{name(run.user_id)}</span>
             <span title={when(run.at)}>{ago(run.at, now)}</span>
@@ -198,7 +216,7 @@ function Uploads({ items }: { items: Schema<"Dataset">[] }) {
     <ul className="lines">
       {items.slice(0, 5).map((dataset) => (
         <li key={dataset.id}>
-          <b>{dataset.file_name ?? dataset.name}</b>
+          <Link to={`/datasets/${dataset.id}`}>{dataset.file_name ?? dataset.name}</Link>
           <span className="quiet">
             {name(dataset.created_by)}, {ago(dataset.created_at, now)}
           </span>
@@ -214,12 +232,14 @@ function Gallery({ items }: { items: Schema<"Visualization">[] }) {
     <ul className="gallery">
       {items.slice(0, 4).map((chart) => (
         <li key={chart.id}>
-          <div className="thumbnail">
-            <Suspense>
-              <Thumbnail chart={chart} />
-            </Suspense>
-          </div>
-          <p title={chart.name}>{chart.name}</p>
+          <Link to={`/charts/${chart.id}`}>
+            <div className="thumbnail">
+              <Suspense>
+                <Thumbnail chart={chart} />
+              </Suspense>
+            </div>
+            <p title={chart.name}>{chart.name}</p>
+          </Link>
         </li>
       ))}
     </ul>
@@ -249,7 +269,7 @@ function Insights({ insights }: { insights: Schema<"Insights"> }) {
           <ul className="bars">
             {used.slice(0, 4).map((each) => (
               <li key={each.id}>
-                <span>{each.name}</span>
+                <Link to={`/datasets/${each.id}`}>{each.name}</Link>
                 <i style={{ inlineSize: `${(each.queries / most) * 100}%` }} aria-hidden="true" />
                 <span className="number">{plural(each.queries, "query", "queries")}</span>
               </li>
@@ -263,7 +283,9 @@ function Insights({ insights }: { insights: Schema<"Insights"> }) {
           <ul className="lines">
             {patterns.slice(0, 3).map((pattern) => (
               <li key={pattern.id}>
-                <code title={pattern.sql}>{pattern.name ?? pattern.sql}</code>
+                <Link to={`/queries/${pattern.id}`}>
+                  <code title={pattern.sql}>{pattern.name ?? pattern.sql}</code>
+                </Link>
                 <span className="quiet">
                   {compact(pattern.runs)}×, p50 {duration(pattern.p50_ms)}
                 </span>
