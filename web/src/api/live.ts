@@ -23,6 +23,7 @@ export class LiveStream {
   private stopped: AbortController | null = null;
   private last: string | null = null;
   private wake: (() => void) | null = null;
+  private broken: AbortController | null = null;
   state: LiveState = "connecting";
 
   /** Calls `listener` for each event from now on. */
@@ -50,6 +51,11 @@ export class LiveStream {
   stop() {
     this.stopped?.abort();
     this.stopped = null;
+  }
+
+  /** Gives the connection up, as when the network is gone: it might not tell for a long time. */
+  cut() {
+    this.broken?.abort();
   }
 
   /** Tries at once, as when the network is back. */
@@ -88,6 +94,7 @@ export class LiveStream {
 
   private async connection(workspace: string, stopped: AbortSignal, connected: () => void) {
     const broken = new AbortController();
+    this.broken = broken;
     const headers = new Headers({ Accept: "text/event-stream" });
     if (this.last !== null) headers.set("Last-Event-ID", this.last);
     const request = new Request("/api/v1/events", { headers, signal: AbortSignal.any([stopped, broken.signal]) });
@@ -125,6 +132,7 @@ export class LiveStream {
 export const live = new LiveStream();
 
 window.addEventListener("online", () => live.hurry());
+window.addEventListener("offline", () => live.cut());
 
 const watch = (watcher: () => void) => live.onState(watcher);
 

@@ -174,7 +174,7 @@ export default function Editor({
           syntaxHighlighting(colours),
           parts.current.language.of(language(name, names)),
           parts.current.readOnly.of(EditorState.readOnly.of(readOnly)),
-          EditorView.contentAttributes.of({ "aria-label": label }),
+          EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) calls.current.onChange(update.state.doc.toString());
           }),

@@ -1,11 +1,11 @@
-import { count, NOTHING } from "../lib/format";
+import { NOTHING } from "../lib/format";
 
 const NUMERIC = /^(u?int|float|decimal|double|number)/i;
 
 /** A value of an answer, as one reads it. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return NOTHING;
-  if (typeof value === "number") return Number.isInteger(value) ? count(value) : String(value);
+  // As it is: a year is no count.
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
@@ -25,7 +25,8 @@ export function Rows({
   rows: unknown[][];
 }) {
   return (
-    <section className="rows" aria-label={label}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled has to be reached by keys
+    <section className="rows" aria-label={label} tabIndex={0}>
       <table>
         <caption className="for-readers">{label}</caption>
         <thead>

@@ -35,7 +35,8 @@ export function ProfileTable({ profile }: { profile: Profile }) {
         {count(profile.rows)} rows, {percent(profile.duplicate_rows)} of them repeat others.{" "}
         {keys.length > 0 && `Likely keys: ${keys.join(", ")}.`}
       </p>
-      <section className="rows" aria-label="Profile">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled has to be reached by keys */}
+      <section className="rows" aria-label="Profile" tabIndex={0}>
         <table>
           <thead>
             <tr>

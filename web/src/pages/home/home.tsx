@@ -323,7 +323,8 @@ function Activity({ items }: { items: Schema<"Activity">[] }) {
         ))}
       </fieldset>
       {shown.length === 0 && <Empty>Nothing of that kind happened lately.</Empty>}
-      <ol className="feed">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled has to be reached by keys */}
+      <ol className="feed" tabIndex={0}>
         {shown.slice(0, 14).map(({ items: [first, ...rest] }) =>
           first ? (
             <li key={first.position} data-aggregate={first.aggregate}>

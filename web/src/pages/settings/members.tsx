@@ -79,7 +79,7 @@ export function Members() {
                           <button
                             type="button"
                             className="button small"
-                            aria-label={`Remove ${who} and erase what they asked`}
+                            aria-label={`Remove and erase what ${who} asked`}
                             onClick={() => {
                               if (window.confirm(`Erase for good what ${who} asked here? Nothing brings it back.`))
                                 remove.mutate({ id: each.user_id, erase: true });

@@ -1,0 +1,257 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { browser, browserPath, samples, visitor, Weir, write } from "./world";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** Where pictures of all pages go, if they are wanted. */
+const PICTURES = process.env.WEIR_SCREENSHOTS;
+
+const weir = new Weir();
+let chromium: Browser;
+
+const there = browserPath() !== undefined;
+if (!there) console.log("no browser is found: the tests of the pages are skipped (WEIR_BROWSER names one)");
+const tried = test.skipIf(!there);
+
+beforeAll(async () => {
+  if (!there) return;
+  await weir.start();
+  chromium = await browser();
+}, 180_000);
+
+afterAll(async () => {
+  await chromium?.close();
+  await weir.end();
+}, 60_000);
+
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => {
+    // @ts-expect-error axe has just been put there.
+    const { violations } = await window.axe.run(document, { resultTypes: ["violations"] });
+    return violations.map(
+      (each: { id: string; nodes: { html: string }[] }) => `${each.id}: ${each.nodes[0]?.html.slice(0, 200)}`,
+    );
+  });
+  return found;
+}
+
+/** Waits until nothing is drawn in grey any more. */
+async function settle(page: Page) {
+  await page.waitForFunction(() => !document.querySelector(".skeleton, .placeholder"), undefined, { timeout: 20_000 });
+}
+
+tried(
+  "the first minute: registered, sample data, an answer over joined files, a chart; and no page says no to axe",
+  async () => {
+    const page = await visitor(chromium, weir, "Ada");
+    const begun = Date.now();
+    expect(await samples(page)).toBeGreaterThanOrEqual(5);
+
+    await page.keyboard.press("q");
+    await page.getByRole("heading", { name: "Query", exact: true }).waitFor();
+    await write(
+      page,
+      "SQL",
+      "SELECT a.name, avg(f.arr_delay) AS delay FROM flights f JOIN airlines a ON a.carrier = f.carrier GROUP BY 1 ORDER BY 2 DESC",
+    );
+    await page.keyboard.press("ControlOrMeta+Enter");
+    await page.getByRole("grid").waitFor();
+    expect(Number(await page.getByRole("grid").getAttribute("aria-rowcount"))).toBeGreaterThan(10);
+
+    await page.getByRole("link", { name: "Chart this" }).click();
+    await page.locator(".chart svg").waitFor();
+    await page.getByRole("textbox", { name: "Name" }).fill("Delay by airline");
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await page.getByRole("heading", { name: "Delay by airline" }).waitFor();
+    await page.waitForURL(/\/charts\/[0-9a-f-]{36}/);
+    expect(Date.now() - begun).toBeLessThan(60_000);
+
+    // The context of the sample, saved from its file.
+    await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Contexts" }).click();
+    await page.getByRole("link", { name: "New context" }).click();
+    const context = await (await fetch(`${weir.url}/samples/flights.context.md`)).text();
+    await write(page, "The context", context.replace("name: dep_delay", "name: dep_dely"));
+    await page.getByText("COLUMN_NOT_FOUND").waitFor();
+    await expect
+      .poll(async () => await page.getByRole("button", { name: "Save", exact: true }).isDisabled())
+      .toBe(true);
+    await write(page, "The context", context);
+    await page.getByText("Nothing is wrong with it.").waitFor();
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await page.getByRole("heading", { name: "New York flights" }).waitFor();
+    await page.getByRole("tab", { name: "Try it" }).click();
+    await page.getByRole("combobox", { name: "by" }).fill("airlines.name");
+    await page.getByRole("button", { name: "Try it" }).click();
+    await page.getByText("LEFT JOIN airlines").waitFor();
+
+    const id = async (kind: string) => {
+      await page.goto(`${weir.url}/${kind}`);
+      const link = page.locator(`main a[href^="/${kind}/"]:not([href$=new])`).first();
+      return await link.getAttribute("href");
+    };
+    const dataset = await id("datasets");
+    const [chart, kept] = [await id("charts"), await id("contexts")];
+    const all: [string, string][] = [
+      ["home", "/"],
+      ["datasets", "/datasets"],
+      ...["preview", "profile", "columns", "versions", "history", "use"].map((tab): [string, string] => [
+        `dataset-${tab}`,
+        `${dataset}?tab=${tab}`,
+      ]),
+      ["query", "/query?run&sql=SELECT%20*%20FROM%20flights%20LIMIT%20500"],
+      ["charts", "/charts"],
+      ["chart-new", "/charts/new"],
+      ["chart", `${chart}`],
+      ["contexts", "/contexts"],
+      ["context", `${kept}`],
+      ["activity", "/activity"],
+      ["operations", "/operations"],
+      ...["profile", "workspaces", "members", "api-keys", "webhooks", "model"].map((part): [string, string] => [
+        `settings-${part}`,
+        `/settings/${part}`,
+      ]),
+    ];
+    const wrong: string[] = [];
+    for (const scheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme: scheme });
+      for (const [name, path] of all) {
+        await page.goto(weir.url + path);
+        await page.getByRole("main").waitFor();
+        await settle(page);
+        for (const violation of await violations(page)) wrong.push(`${name}, ${scheme}: ${violation}`);
+        if (PICTURES) {
+          mkdirSync(PICTURES, { recursive: true });
+          await page.screenshot({ path: `${PICTURES}/${name}-${scheme}.png` });
+        }
+      }
+    }
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.setViewportSize({ width: 390, height: 844 });
+    for (const [name, path] of all) {
+      await page.goto(weir.url + path);
+      await settle(page);
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      if (over > 0) wrong.push(`${name} is ${over} pixels wider than a telephone`);
+      if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}-narrow.png` });
+    }
+    expect(wrong).toEqual([]);
+    expect(page.complaints).toEqual([]);
+    await page.context().close();
+  },
+  300_000,
+);
+
+tried(
+  "a file of each form, and a bad one",
+  async () => {
+    const page = await visitor(chromium, weir, "Berta");
+    await page.goto(`${weir.url}/datasets`);
+    const files = [
+      { name: "a.csv", mimeType: "text/csv", buffer: Buffer.from("n,t\n1,x\n2,y\n") },
+      { name: "b.tsv", mimeType: "text/plain", buffer: Buffer.from("n\tt\n1\tx\n") },
+      { name: "c.json", mimeType: "application/json", buffer: Buffer.from('[{"n":1},{"n":2}]') },
+      { name: "d.ndjson", mimeType: "application/json", buffer: Buffer.from('{"n":1}\n{"n":2}\n') },
+      { name: "bad.csv", mimeType: "text/csv", buffer: Buffer.from("n,t\n1,x\n2,y,z\n") },
+    ];
+    await page.setInputFiles("input[type=file]", files);
+    const list = page.getByRole("list", { name: "Uploads" });
+    await page.waitForFunction(() => document.querySelectorAll(".uploads li[data-stage=ready]").length === 4);
+    const failed = list.locator("li[data-stage=failed]");
+    await failed.waitFor();
+    expect(await failed.innerText()).toMatch(/Row 2|row 2|line 3/i);
+    await failed.getByRole("button", { name: "Read it leniently" }).click();
+    await page.waitForFunction(() => document.querySelectorAll(".uploads li[data-stage=ready]").length === 5);
+    expect(page.complaints).toEqual([]);
+    await page.context().close();
+  },
+  120_000,
+);
+
+tried(
+  "two browsers see each other's work at once, the past stays as it was, and what was done can be undone",
+  async () => {
+    const page = await visitor(chromium, weir, "Carla");
+    await page.goto(`${weir.url}/datasets`);
+    const upload = { name: "first.csv", mimeType: "text/csv", buffer: Buffer.from("n\n1\n") };
+    await page.setInputFiles("input[type=file]", [upload]);
+    await page.locator(".uploads li[data-stage=ready]").waitFor();
+    const before = new Date().toISOString();
+
+    const other = await page.context().newPage();
+    await other.goto(weir.url);
+    await other.getByText("live", { exact: false }).first().waitFor();
+    const datasets = other.locator(".figures > div").first().locator("b");
+    await expect.poll(() => datasets.innerText()).toBe("1");
+    await page.setInputFiles("input[type=file]", [{ ...upload, name: "second.csv" }]);
+    // Nobody reloads anything.
+    await expect.poll(() => datasets.innerText(), { timeout: 10_000 }).toBe("2");
+
+    await other.goto(`${weir.url}/?as_of=${encodeURIComponent(before)}`);
+    await expect.poll(() => datasets.innerText()).toBe("1");
+    expect(await other.getByRole("button", { name: "New query" }).isDisabled()).toBe(true);
+
+    await page.goto(`${weir.url}/datasets`);
+    await page.getByRole("link", { name: "first", exact: true }).click();
+    await page.getByRole("button", { name: "Rename or describe" }).click();
+    await page.getByRole("textbox", { name: "Name" }).fill("renamed");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("heading", { name: /renamed/ }).waitFor();
+    await page.getByRole("tab", { name: "History" }).click();
+    await page.getByRole("button", { name: /^Undo/ }).first().click();
+    await page.getByRole("heading", { name: /first/ }).waitFor();
+    expect(page.complaints).toEqual([]);
+    await page.context().close();
+  },
+  120_000,
+);
+
+tried(
+  "a page outlives the server's restart and a cut network, and a session that has ended asks for the password",
+  async () => {
+    const page = await visitor(chromium, weir, "Dora");
+    await page
+      .getByText(/^live$/i)
+      .first()
+      .waitFor();
+    await page.context().setOffline(true);
+    await page
+      .getByText(/offline|reconnecting/i)
+      .first()
+      .waitFor({ timeout: 40_000 });
+    await page.context().setOffline(false);
+    await page
+      .getByText(/^live$/i)
+      .first()
+      .waitFor({ timeout: 40_000 });
+    await weir.stop();
+    await page
+      .getByText(/offline|reconnecting/i)
+      .first()
+      .waitFor({ timeout: 40_000 });
+    await weir.start();
+    await page
+      .getByText(/^live$/i)
+      .first()
+      .waitFor({ timeout: 40_000 });
+    await page.goto(`${weir.url}/datasets`);
+    await page.getByText("There are no files yet.").waitFor();
+    // The tokens are worth nothing any more.
+    await page.evaluate(() => {
+      const session = JSON.parse(localStorage.getItem("weir.session") ?? "{}");
+      localStorage.setItem(
+        "weir.session",
+        JSON.stringify({ ...session, accessToken: "ended", refreshToken: "ended", expiresAt: 0 }),
+      );
+    });
+    await page.goto(`${weir.url}/charts`);
+    await page.getByLabel("Password").fill("correct horse battery");
+    await page.getByLabel("E-mail").fill("dora@example.org");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Charts", exact: true }).waitFor();
+    await page.context().close();
+  },
+  180_000,
+);
