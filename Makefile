@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run build web test bench lint generate servers check-tools
+.PHONY: help run build web lighthouse test bench lint generate servers check-tools
 
 # Arguments for `weir up`, such as: make run ARGS='--listen 0.0.0.0:8080'
 ARGS ?=
@@ -28,6 +28,9 @@ test: check-tools servers ## Run every test there is, against real servers, and 
 
 bench: servers build ## Measure the event log against raw JetStream publishes (ARGS='--json' for machines)
 	@exec $(WEIR) bench append $(ARGS)
+
+lighthouse: servers build ## Measure the dashboard's home with Lighthouse, fetched by npx
+	@cd web && WEIR_BINARY="$$(../scripts/target-dir)/debug/weir" npx vitest run --config vitest.e2e.config.ts --mode lighthouse
 
 lint: check-tools ## Check formatting, lints and, where cargo-deny is installed, licences and advisories
 	@scripts/lint

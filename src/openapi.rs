@@ -24,8 +24,9 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
 pub(crate) fn routes() -> anyhow::Result<Routes> {
     let docs = Docs::new(&document())?;
     Ok(Arc::new(move |config| {
-        docs.routes(config);
+        // The guide is at /docs, too, before everything else there.
         weir_web::routes(config);
+        docs.routes(config);
     }))
 }
 

@@ -36,7 +36,11 @@ const PAGES: [&str; 8] = [
     "/operations",
 ];
 
-/// Adds the pages, their files, and the sample data that can be tried out.
+/// What pages of the guide may do: they hold no scripts.
+const GUIDE: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Adds the pages, their files, the guide, and the sample data that can be tried out.
 pub fn routes(cfg: &mut web::ServiceConfig) {
     let read = || guard::Any(guard::Get()).or(guard::Head());
     for page in PAGES {
@@ -44,7 +48,10 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     }
     for file in FILES.iter().filter(|file| file.address != "/index.html") {
         let serve = move |req: HttpRequest| async move { file.answer(&req) };
-        cfg.service(web::resource(file.address).route(web::route().guard(read()).to(serve)));
+        // Pages of the guide have addresses without an ending.
+        let address = file.address.strip_suffix("index.html").unwrap_or(file.address);
+        let address = address.strip_suffix(".html").unwrap_or(address);
+        cfg.service(web::resource(address).route(web::route().guard(read()).to(serve)));
     }
     cfg.service(web::resource("/samples/index.json").route(web::route().guard(read()).to(samples)));
 }
@@ -102,6 +109,9 @@ impl File {
         let packed =
             forms.into_iter().find_map(|(name, form)| form.filter(|_| takes(name)).map(|f| (name, f)));
         let (encoding, bytes) = packed.unwrap_or(("identity", self.plain));
+        if self.address.ends_with(".html") {
+            response.insert_header((header::CONTENT_SECURITY_POLICY, GUIDE));
+        }
         response
             .content_type(content_type(self.address))
             .insert_header((header::CONTENT_ENCODING, encoding))
@@ -119,6 +129,7 @@ fn content_type(address: &str) -> &'static str {
         "md" => "text/markdown; charset=utf-8",
         "woff2" => "font/woff2",
         "png" => "image/png",
+        "html" => "text/html; charset=utf-8",
         "gz" => "application/gzip",
         _ => "application/octet-stream",
     }

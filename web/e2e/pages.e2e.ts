@@ -109,6 +109,8 @@ tried(
       ["context", `${kept}`],
       ["activity", "/activity"],
       ["operations", "/operations"],
+      ["guide", "/docs/guide/"],
+      ["guide-queries", "/docs/guide/queries"],
       ...["profile", "workspaces", "members", "api-keys", "webhooks", "model"].map((part): [string, string] => [
         `settings-${part}`,
         `/settings/${part}`,

@@ -107,13 +107,18 @@ export async function visitor(
     if (/^https?:$/.test(protocol) && host !== new URL(weir.url).host) page.complaints.push(`asked ${host}`);
   });
   page.setDefaultTimeout(20_000);
+  await logIn(page, weir, who);
+  return page;
+}
+
+/** Makes an account, and is logged in with it. */
+export async function logIn(page: Page, weir: Weir, who: string) {
   await page.goto(`${weir.url}/register`);
   await page.getByLabel("Name").fill(who);
   await page.getByLabel("E-mail").fill(`${who.toLowerCase()}@example.org`);
   await page.getByLabel("Password").fill("correct horse battery");
   await page.keyboard.press("Enter");
   await page.getByRole("navigation", { name: "Pages" }).waitFor();
-  return page;
 }
 
 /** Loads the sample data by the button for it, and waits until all of it can be queried. */

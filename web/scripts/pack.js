@@ -24,7 +24,9 @@ for (const entry of readdirSync(DIST, { recursive: true, withFileTypes: true }))
 const document = readFileSync(join(DIST, "index.html"), "utf8");
 const first = [...document.matchAll(/(?:src|href)="\/([^"]+\.js)"/g)].map((match) => match[1]);
 const bytes = first.reduce((sum, name) => sum + (packed.get(name) ?? 0), 0);
-console.log(`first load: ${(bytes / 1024).toFixed(1)} KiB of JavaScript with gzip (at most ${BUDGET / 1024}): ${first.join(", ")}`);
+console.log(
+  `first load: ${(bytes / 1024).toFixed(1)} KiB of JavaScript with gzip (at most ${BUDGET / 1024}): ${first.join(", ")}`,
+);
 if (first.length === 0 || bytes > BUDGET) {
   console.error("the first load is too large, or cannot be told");
   process.exit(1);

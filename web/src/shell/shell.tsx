@@ -85,7 +85,7 @@ export function Shell({ children }: { children: ReactNode }) {
             {name}
           </NavLink>
         ))}
-        <a className="side-end" href="/docs">
+        <a className="side-end" href="/docs/guide/">
           Documentation
         </a>
       </nav>

@@ -48,25 +48,26 @@ export function AskBar({ disabled }: { disabled: boolean }) {
   useKeys(box, navigate);
   return (
     <div className="ask">
-      <form
-        role="search"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (text.trim()) navigate(`/query?${isSql(text) ? "run&sql" : "question"}=${encodeURIComponent(text)}`);
-        }}
-      >
-        <Icon name="search" />
-        <input
-          ref={box}
-          aria-label="Ask in SQL or in words"
-          aria-keyshortcuts="/ Control+K"
-          placeholder="Ask in SQL or in words"
-          value={text}
-          disabled={disabled}
-          onChange={(event) => setText(event.target.value)}
-        />
-        <kbd>/</kbd>
-      </form>
+      <search>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (text.trim()) navigate(`/query?${isSql(text) ? "run&sql" : "question"}=${encodeURIComponent(text)}`);
+          }}
+        >
+          <Icon name="search" />
+          <input
+            ref={box}
+            aria-label="Ask in SQL or in words"
+            aria-keyshortcuts="/ Control+K"
+            placeholder="Ask in SQL or in words"
+            value={text}
+            disabled={disabled}
+            onChange={(event) => setText(event.target.value)}
+          />
+          <kbd>/</kbd>
+        </form>
+      </search>
       <nav aria-label="Quick actions">
         {ACTIONS.map(({ key, name, icon, to }) => (
           <button
