@@ -1,8 +1,11 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { browser, browserPath, samples, visitor, Weir, write } from "./world";
+import { ask, browser, browserPath, samples, tabTo, visitor, Weir, write } from "./world";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Where pictures of all pages go, if they are wanted. */
@@ -165,7 +168,90 @@ tried(
     await failed.waitFor();
     expect(await failed.innerText()).toMatch(/Row 2|row 2|line 3/i);
     await failed.getByRole("button", { name: "Read it leniently" }).click();
-    await page.waitForFunction(() => document.querySelectorAll(".uploads li[data-stage=ready]").length === 5);
+    const ready = (many: number) =>
+      page.waitForFunction((many) => document.querySelectorAll(".uploads li[data-stage=ready]").length === many, many);
+    await ready(5);
+
+    // Those that are no text: an old workbook, and what Weir itself gives.
+    const sql = "SELECT n, t FROM a ORDER BY n";
+    const run = JSON.parse(
+      String(await ask(page, "/api/v1/queries", { method: "POST", body: JSON.stringify({ sql }) })),
+    );
+    const result = (accept: string) => ask(page, `/api/v1/runs/${run.run_id}/result`, { headers: { Accept: accept } });
+    const workbook = readFileSync(new URL("../../engine/tests/data/people.xls", import.meta.url));
+    await page.setInputFiles("input[type=file]", [
+      { name: "people.xls", mimeType: "application/vnd.ms-excel", buffer: workbook },
+      { name: "p.parquet", mimeType: "", buffer: await result("application/vnd.apache.parquet") },
+      { name: "q.arrow", mimeType: "", buffer: await result("application/vnd.apache.arrow.stream") },
+      { name: "r.csv.gz", mimeType: "application/gzip", buffer: gzipSync("n\n1\n2\n3\n") },
+    ]);
+    await ready(9);
+    expect(page.complaints).toEqual([]);
+    await page.context().close();
+  },
+  120_000,
+);
+
+tried(
+  "a large file shows how far it is, and all of it arrives",
+  async () => {
+    const page = await visitor(chromium, weir, "Lotte");
+    await page.goto(`${weir.url}/datasets`);
+    const rows = 600_000;
+    const folder = mkdtempSync(join(tmpdir(), "weir-large-"));
+    const line = (n: number) => `${n},${n * 7},a text of some length that is number ${n}\n`;
+    writeFileSync(join(folder, "large.csv"), `n,m,t\n${Array.from({ length: rows }, (_, n) => line(n)).join("")}`);
+    await page.setInputFiles("input[type=file]", join(folder, "large.csv"));
+    await page.getByRole("progressbar", { name: "Progress of large.csv" }).waitFor();
+    await page.locator(".uploads li[data-stage=ready]").waitFor({ timeout: 90_000 });
+    await page.getByText("600,000 rows").first().waitFor();
+    rmSync(folder, { recursive: true });
+
+    await page.goto(`${weir.url}/query?run&sql=${encodeURIComponent("SELECT n, t FROM large ORDER BY n")}`);
+    await page.getByRole("button", { name: "Show up to 100,000 rows" }).click();
+    const grid = page.locator(".grid[aria-rowcount='100001']");
+    await grid.waitFor({ timeout: 30_000 });
+    await grid.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+    await page.getByRole("gridcell", { name: "99999", exact: true }).waitFor();
+    expect(await page.locator(".grid-row").count()).toBeLessThan(80);
+    expect(page.complaints).toEqual([]);
+    await page.context().close();
+  },
+  180_000,
+);
+
+tried(
+  "the first minute by keyboard alone",
+  async () => {
+    const page = await visitor(chromium, weir, "Kay");
+    await tabTo(page, "Try with sample data");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(
+      () => document.querySelectorAll(".uploads li[data-stage=ready]").length >= 5,
+      undefined,
+      { timeout: 60_000 },
+    );
+    await page.keyboard.press("/");
+    await page.keyboard.type("SELECT origin, count(*) AS flights FROM flights GROUP BY origin");
+    await page.keyboard.press("Enter");
+    await page.getByRole("grid").waitFor();
+    await tabTo(page, "Chart this");
+    await page.keyboard.press("Enter");
+    await page.locator(".chart svg").waitFor();
+    await tabTo(page, "Name");
+    await page.keyboard.press("ControlOrMeta+a");
+    await page.keyboard.type("Flights by airport");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/charts\/[0-9a-f-]{36}/);
+    await page.getByRole("heading", { name: "Flights by airport" }).waitFor();
+    // Tabs are gone through with arrows, and the editor keeps nobody.
+    await tabTo(page, "Chart");
+    await page.keyboard.press("ArrowRight");
+    await page.getByRole("table", { name: "Rows of Flights by airport" }).waitFor();
+    await page.keyboard.press("ArrowRight");
+    await tabTo(page, "Vega-Lite specification");
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate(() => document.activeElement?.closest(".editor"))).toBeNull();
     expect(page.complaints).toEqual([]);
     await page.context().close();
   },

@@ -121,6 +121,34 @@ export async function logIn(page: Page, weir: Weir, who: string) {
   await page.getByRole("navigation", { name: "Pages" }).waitFor();
 }
 
+/** Goes on with Tab until what has that label, or says that, has the focus. */
+export async function tabTo(page: Page, name: string) {
+  for (let presses = 0; presses < 80; presses += 1) {
+    await page.keyboard.press("Tab");
+    const found = await page.evaluate((name) => {
+      const at = document.activeElement as HTMLElement | null;
+      const labels = (at as HTMLInputElement | null)?.labels;
+      const names = [at?.getAttribute("aria-label"), at?.textContent, ...[...(labels ?? [])].map((l) => l.textContent)];
+      return names.some((each) => each?.trim() === name);
+    }, name);
+    if (found) return;
+  }
+  throw new Error(`no press of Tab leads to ${name}`);
+}
+
+/** Asks the API as the page's person does. */
+export async function ask(page: Page, path: string, init: RequestInit = {}): Promise<Buffer> {
+  const session = await page.evaluate(() => JSON.parse(localStorage.getItem("weir.session") ?? "{}"));
+  const headers = {
+    Authorization: `Bearer ${session.accessToken}`,
+    "Content-Type": "application/json",
+    ...init.headers,
+  };
+  const response = await fetch(new URL(path, page.url()), { ...init, headers });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return Buffer.from(await response.arrayBuffer());
+}
+
 /** Loads the sample data by the button for it, and waits until all of it can be queried. */
 export async function samples(page: Page) {
   await page.getByRole("button", { name: "Try with sample data" }).click();

@@ -10935,7 +10935,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `role_too_low` */
+            /** @description `role_too_low`, `person_required` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11260,7 +11260,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `role_too_low` */
+            /** @description `role_too_low`, `person_required` to erase */
             403: {
                 headers: {
                     [name: string]: unknown;

@@ -68,7 +68,7 @@ export default function Chart({
   const dark = useDark();
   const [error, setError] = useState<unknown>();
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: colours are read anew when the theme changes
+  // Colours are read anew when the theme changes.
   useEffect(() => {
     const element = box.current;
     if (!element) return;

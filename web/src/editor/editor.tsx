@@ -1,5 +1,5 @@
 import { autocompletion, type Completion, type CompletionSource, closeBrackets } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { json } from "@codemirror/lang-json";
 import { markdown } from "@codemirror/lang-markdown";
 import { PostgreSQL, sql } from "@codemirror/lang-sql";
@@ -111,7 +111,7 @@ function language(name: string, names: Names | undefined): Extension {
   }
 }
 
-/** A text with its syntax shown. Escape and then Tab leaves it. */
+/** A text with its syntax shown. */
 export default function Editor({
   language: name,
   value,
@@ -138,7 +138,7 @@ export default function Editor({
   calls.current = { onChange, onRun };
   const parts = useRef({ language: new Compartment(), readOnly: new Compartment() });
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the editor is made once and told of changes below
+  // The editor is made once and told of changes below.
   useEffect(() => {
     const parent = box.current;
     if (!parent) return;
@@ -158,8 +158,8 @@ export default function Editor({
               },
             },
             ...defaultKeymap,
+            // Tab goes on to what comes next, as everywhere; Ctrl-] indents.
             ...historyKeymap,
-            indentWithTab,
           ]),
           history(),
           lineNumbers(),

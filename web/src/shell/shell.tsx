@@ -41,7 +41,7 @@ export function Shell({ children }: { children: ReactNode }) {
     };
   }, [workspace]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another page closes the menu
+  // Another page closes the menu.
   useEffect(() => setOpen(false), [pathname]);
 
   const here = known.data?.workspaces.find((each) => each.id === workspace);

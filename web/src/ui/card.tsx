@@ -32,7 +32,6 @@ export function Skeleton({ lines = 3, height = 20 }: { lines?: number; height?: 
   return (
     <div className="skeleton" aria-hidden="true">
       {Array.from({ length: lines }, (_, line) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: they are all alike and never move
         <i key={line} style={{ height }} />
       ))}
     </div>

@@ -41,7 +41,6 @@ export function Rows({
         </thead>
         <tbody>
           {rows.map((row, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other name and do not move
             <tr key={index}>
               {columns.map(({ name, type }, at) => (
                 <td key={name} data-number={isNumeric(type) || undefined} data-nothing={row[at] === null || undefined}>

@@ -88,7 +88,7 @@ export default function ActivityPage() {
                 return (
                   <li key={first.position} data-aggregate={first.aggregate}>
                     <p>
-                      <b>{name(first.user_id)}</b> {place ? <Link to={place}>{first.title}</Link> : first.title}
+                      <b>{name(first.user_id)}</b> {place ? <Link to={place}>{first.title}</Link> : first.title}{" "}
                       {rest.length > 0 && <span className="tag">and {rest.length} more like it</span>}
                     </p>
                     <time className="quiet" dateTime={first.at} title={when(first.at)}>

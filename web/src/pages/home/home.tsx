@@ -329,7 +329,7 @@ function Activity({ items }: { items: Schema<"Activity">[] }) {
           first ? (
             <li key={first.position} data-aggregate={first.aggregate}>
               <p>
-                <b>{name(first.user_id)}</b> {first.title}
+                <b>{name(first.user_id)}</b> {first.title}{" "}
                 {rest.length > 0 && <span className="tag">and {rest.length} more like it</span>}
               </p>
               <time className="quiet" dateTime={first.at} title={when(first.at)}>

@@ -81,7 +81,7 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
   };
   // What another page sends here to be asked is asked at once: it came with a press of a button.
   const asked = useRef(false);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the page opens
+  // Once, when the page opens.
   useEffect(() => {
     if (asked.current) return;
     asked.current = true;

@@ -25,50 +25,48 @@ export function Webhooks() {
     ["webhooks"],
   );
   return (
-    <>
-      <Card title="Webhooks">
-        {create.data && <Secret label="The secret that messages are signed with." value={create.data.secret} />}
-        <Loaded read={read}>
-          {({ items }) =>
-            items.length === 0 ? (
-              <Empty>Nobody is told of events yet.</Empty>
-            ) : (
-              <ul className="history">
-                {items.map((each) => (
-                  <One key={each.id} webhook={each} />
-                ))}
-              </ul>
-            )
-          }
-        </Loaded>
-        <form
-          className="filters"
-          onSubmit={(event) => {
-            event.preventDefault();
-            create.mutate(undefined, { onSuccess: () => setUrl("") });
-          }}
-        >
-          <input
-            type="url"
-            required
-            aria-label="Address of the receiver"
-            placeholder="https://…"
-            value={url}
-            onChange={(event) => setUrl(event.target.value)}
-          />
-          <input
-            aria-label="Types of events, all without any"
-            placeholder="all types, or weir.dataset.ingested.v1"
-            value={types}
-            onChange={(event) => setTypes(event.target.value)}
-          />
-          <button type="submit" className="button primary" disabled={create.isPending}>
-            Make a webhook
-          </button>
-        </form>
-        {create.error && <Failure error={create.error} />}
-      </Card>
-    </>
+    <Card title="Webhooks">
+      {create.data && <Secret label="The secret that messages are signed with." value={create.data.secret} />}
+      <Loaded read={read}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Empty>Nobody is told of events yet.</Empty>
+          ) : (
+            <ul className="history">
+              {items.map((each) => (
+                <One key={each.id} webhook={each} />
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
+      <form
+        className="filters"
+        onSubmit={(event) => {
+          event.preventDefault();
+          create.mutate(undefined, { onSuccess: () => setUrl("") });
+        }}
+      >
+        <input
+          type="url"
+          required
+          aria-label="Address of the receiver"
+          placeholder="https://…"
+          value={url}
+          onChange={(event) => setUrl(event.target.value)}
+        />
+        <input
+          aria-label="Types of events, all without any"
+          placeholder="all types, or weir.dataset.ingested.v1"
+          value={types}
+          onChange={(event) => setTypes(event.target.value)}
+        />
+        <button type="submit" className="button primary" disabled={create.isPending}>
+          Make a webhook
+        </button>
+      </form>
+      {create.error && <Failure error={create.error} />}
+    </Card>
   );
 }
 
