@@ -281,6 +281,15 @@ tried(
     await expect.poll(() => datasets.innerText()).toBe("1");
     expect(await other.getByRole("button", { name: "New query" }).isDisabled()).toBe(true);
 
+    // By hand: to when the workspace was made, and back.
+    await other.goto(weir.url);
+    await expect.poll(() => datasets.innerText()).toBe("2");
+    await other.getByRole("button", { name: "Show a past moment" }).click();
+    await other.getByRole("slider").press("Home");
+    await expect.poll(() => datasets.innerText()).toBe("0");
+    await other.getByRole("button", { name: "Back to now" }).click();
+    await expect.poll(() => datasets.innerText()).toBe("2");
+
     await page.goto(`${weir.url}/datasets`);
     await page.getByRole("link", { name: "first", exact: true }).click();
     await page.getByRole("button", { name: "Rename or describe" }).click();

@@ -1,6 +1,7 @@
 // Measures home with the sample data as Lighthouse does for a desktop, and fails where it is below what is wanted.
 
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -40,7 +41,8 @@ test("home is as fast and as accessible as it is said to be", { timeout: 300_000
     await samples(page);
     await page.close();
     const report = join(folder, "report.json");
-    const ran = spawnSync(
+    // Beside it and not in its stead: new pages of the browser wait until this process has seen them.
+    const ran = spawn(
       "npx",
       [
         "--yes",
@@ -56,7 +58,8 @@ test("home is as fast and as accessible as it is said to be", { timeout: 300_000
       ],
       { stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, CHROME_PATH: executablePath } },
     );
-    if (ran.status !== 0) throw new Error("lighthouse did not run");
+    const [code] = await once(ran, "exit");
+    if (code !== 0) throw new Error("lighthouse did not run");
     const { categories, audits } = JSON.parse(readFileSync(report, "utf8"));
     const wrong: string[] = [];
     for (const [name, wanted] of Object.entries(WANTED)) {

@@ -110,6 +110,8 @@ impl Eraser {
                 () = shutdown.cancelled() => return,
                 erasures = self.adapters.directory.erasures(known) => {
                     known += erasures.len();
+                    // Also those of before this process, which may be due.
+                    sweeps.reset_immediately();
                     for erasure in erasures {
                         let eraser = self.clone();
                         tasks.spawn(async move {
@@ -177,10 +179,16 @@ impl Eraser {
         let head = self.app.executor().log().head().await?;
         for erasure in self.adapters.directory.erasures(0).await {
             let position = i64::try_from(erasure.position.0)?;
-            if due.contains(&position) {
+            if !due.contains(&position) {
+                continue;
+            }
+            let swept = async {
                 self.delete(&erasure, head).await?;
-                let swept = "UPDATE accounts.erasures SET swept_at = now() WHERE position = $1";
-                self.note(swept, position).await?;
+                self.note("UPDATE accounts.erasures SET swept_at = now() WHERE position = $1", position).await
+            };
+            // One that fails is tried again with the next look, and holds up none.
+            if let Err(error) = swept.await {
+                tracing::warn!(%position, error = format!("{error:#}"), "sweeping after an erasure failed");
             }
         }
         Ok(())

@@ -11209,7 +11209,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `log_unavailable`, `database_unavailable` */
+            /** @description `log_unavailable`, `database_unavailable`, `busy` while what they asked here before is being erased */
             503: {
                 headers: {
                     [name: string]: unknown;

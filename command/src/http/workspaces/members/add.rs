@@ -46,7 +46,7 @@ pub(in super::super) struct AddMember {
         (status = 409, description = "`already_member`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_body`, `invalid_value`", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_attempts`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`log_unavailable`, `database_unavailable`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`log_unavailable`, `database_unavailable`, `busy` while what they asked here before is being erased", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in super::super) async fn add(
