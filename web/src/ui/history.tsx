@@ -1,5 +1,6 @@
-import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
-import { authorizedFetch, failure, type Schema } from "../api/client";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { readFrom, useChange } from "../api/change";
+import type { Schema } from "../api/client";
 import { useNames } from "../api/names";
 import { moment } from "../api/queries";
 import { useAsOf } from "../lib/as-of";
@@ -13,18 +14,19 @@ type Page = Schema<"List_HistoryItem">;
 /** What has a history of its own, by its place in the API. */
 export type Kind = "datasets" | "queries" | "visualizations" | "contexts";
 
-async function ask<T>(address: string, init?: RequestInit): Promise<T> {
-  const response = await authorizedFetch(new Request(address, init));
-  if (!response.ok) throw await failure(response);
-  return (await response.json()) as T;
-}
+/** The reads that are stale when one of a kind changed. */
+const ONE_AND_ALL: Record<Kind, string[]> = {
+  datasets: ["datasets", "dataset"],
+  queries: ["queries", "query"],
+  visualizations: ["visualizations", "visualization"],
+  contexts: ["contexts", "context"],
+};
 
 /** The history of one thing: who changed what, when, and a way back. */
 export function History({ kind, id }: { kind: Kind; id: string }) {
   const [asOf] = useAsOf();
   const name = useNames();
   const now = useNow();
-  const client = useQueryClient();
   const read = useInfiniteQuery({
     queryKey: [kind, moment(asOf), id, "history"],
     initialPageParam: "",
@@ -32,19 +34,14 @@ export function History({ kind, id }: { kind: Kind; id: string }) {
       const params = new URLSearchParams({ limit: "30" });
       if (pageParam) params.set("cursor", pageParam);
       if (asOf) params.set("as_of", asOf);
-      return ask<Page>(`/api/v1/${kind}/${id}/history?${params}`);
+      return readFrom<Page>(`/api/v1/${kind}/${id}/history?${params}`);
     },
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
-  const undo = useMutation({
-    mutationFn: (position: number) =>
-      ask<Schema<"Undone">>(`/api/v1/${kind}/${id}/undo`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ position }),
-      }),
-    onSuccess: () => client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === kind }),
-  });
+  const undo = useChange<Schema<"Undone">, number>(
+    (position) => ({ method: "POST", address: `/api/v1/${kind}/${id}/undo`, body: { position } }),
+    ONE_AND_ALL[kind],
+  );
   if (read.isPending) return <Skeleton lines={5} height={44} />;
   if (read.error) return <Failure error={read.error} retry={() => void read.refetch()} />;
   const items = read.data.pages.flatMap((page) => page.items);

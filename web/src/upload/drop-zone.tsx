@@ -5,7 +5,7 @@ import { ApiError, api, unwrap } from "../api/client";
 import { bytes, plural } from "../lib/format";
 import { Failure } from "../ui/card";
 import { Icon } from "../ui/icon";
-import { dropUpload, retryUpload, startUploads, type Upload, useUploads } from "./queue";
+import { dropUpload, retryUpload, startUploads, type Upload, uploaded, useUploads } from "./queue";
 
 /** Files that are dropped anywhere on the page are uploaded; what is being dragged over it is shown. */
 export function useDrop(enabled: boolean): boolean {
@@ -126,10 +126,12 @@ export function SampleData({ disabled = false }: { disabled?: boolean }) {
           .filter((name) => !name.endsWith(".md"))
           .map(async (name) => new File([await (await fetch(`/samples/${name}`)).blob()], name)),
       );
-      startUploads(files);
-      // How they belong together: what it names has to be there first.
+      await uploaded(startUploads(files));
+      // How they belong together can be said once they are there.
       const context = names.find((name) => name.endsWith(".context.md"));
-      return context ? await (await fetch(`/samples/${context}`)).text() : undefined;
+      if (!context) return;
+      const content = await (await fetch(`/samples/${context}`)).text();
+      await unwrap(api.POST("/api/v1/contexts", { body: { content } }));
     },
   });
   return (

@@ -86,8 +86,21 @@ function next() {
     void carry(upload);
 }
 
-/** Sends files, a few at a time; they go on when the page is left for another one. */
-export function startUploads(files: Iterable<File>, into?: { dataset?: string; options?: ReadOptions }) {
+/** Waits until none of some files is on its way any more. */
+export function uploaded(ids: number[]): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (uploads.some(({ id, stage }) => ids.includes(id) && stage !== "ready" && stage !== "failed")) return;
+      listeners.delete(look);
+      resolve();
+    };
+    listeners.add(look);
+    look();
+  });
+}
+
+/** Sends files, a few at a time; they go on when the page is left for another one. Gives their ids here. */
+export function startUploads(files: Iterable<File>, into?: { dataset?: string; options?: ReadOptions }): number[] {
   const added = [...files].map((file): Upload => {
     last += 1;
     return {
@@ -102,6 +115,7 @@ export function startUploads(files: Iterable<File>, into?: { dataset?: string; o
   });
   set([...added, ...uploads]);
   next();
+  return added.map(({ id }) => id);
 }
 
 /** Tries a file again, differently read if `options` say so. */

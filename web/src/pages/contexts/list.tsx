@@ -7,6 +7,7 @@ import { useNow } from "../../lib/clock";
 import { ago, plural, when } from "../../lib/format";
 import "../../styles/datasets.css";
 import { Card, Empty, Loaded, Skeleton } from "../../ui/card";
+import { Head } from "../../ui/table";
 import { contexts } from "./queries";
 
 /** All contexts: how files belong together. */
@@ -45,14 +46,7 @@ export default function Contexts() {
                 </Empty>
               ) : (
                 <table className="list">
-                  <thead>
-                    <tr>
-                      <th scope="col">Name</th>
-                      <th scope="col">Status</th>
-                      <th scope="col">What is in it</th>
-                      <th scope="col">Changed</th>
-                    </tr>
-                  </thead>
+                  <Head columns={["Name", "Status", "What is in it", "Changed"]} />
                   <tbody>
                     {items.map((each) => (
                       <tr key={each.id}>

@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { ApiError, api, type Schema, unwrap } from "../../api/client";
 import { Failure } from "../../ui/card";
+import { Head } from "../../ui/table";
 import type { Dataset } from "./queries";
 
 const TYPES = ["int", "float", "bool", "date", "timestamp", "timestamptz", "text"] as const;
@@ -57,16 +58,7 @@ export function Columns({ dataset, disabled }: { dataset: Dataset; disabled: boo
       )}
       <section className="rows" aria-label="Columns">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">Column</th>
-              <th scope="col">Type</th>
-              <th scope="col">Missing</th>
-              <th scope="col" data-number>
-                Values that did not fit
-              </th>
-            </tr>
-          </thead>
+          <Head columns={["Column", "Type", "Missing", { number: "Values that did not fit" }]} />
           <tbody>
             {dataset.columns.map((column) => (
               <tr key={column.name}>

@@ -7,6 +7,7 @@ import { missingShare } from "../../lib/datasets";
 import { ago, bytes, count, percent, when } from "../../lib/format";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Skeleton } from "../../ui/card";
+import { Head } from "../../ui/table";
 import { DropZone, SampleData, UploadList } from "../../upload/drop-zone";
 import { datasets, type Wanted } from "./queries";
 
@@ -75,28 +76,18 @@ export default function Datasets() {
             <Empty>{wanted.q ? "No dataset has that in its name or description." : "There are no files yet."}</Empty>
           ) : (
             <table className="list">
-              <thead>
-                <tr>
-                  <th scope="col">Name</th>
-                  <th scope="col">Status</th>
-                  <th scope="col" data-number>
-                    Rows
-                  </th>
-                  <th scope="col" data-number>
-                    Columns
-                  </th>
-                  <th scope="col" data-number>
-                    Size
-                  </th>
-                  <th scope="col" data-number>
-                    Missing
-                  </th>
-                  <th scope="col" data-number>
-                    Queries, 7 days
-                  </th>
-                  <th scope="col">Changed</th>
-                </tr>
-              </thead>
+              <Head
+                columns={[
+                  "Name",
+                  "Status",
+                  { number: "Rows" },
+                  { number: "Columns" },
+                  { number: "Size" },
+                  { number: "Missing" },
+                  { number: "Queries, 7 days" },
+                  "Changed",
+                ]}
+              />
               <tbody>
                 {items.map((dataset) => (
                   <tr key={dataset.id}>

@@ -1,5 +1,6 @@
 import { count, percent } from "../../lib/format";
 import { shown } from "../../ui/rows";
+import { Head } from "../../ui/table";
 import type { ColumnProfile, Profile } from "./queries";
 
 /** How the values of a column lie, or how often each of the commonest is there. */
@@ -38,31 +39,19 @@ export function ProfileTable({ profile }: { profile: Profile }) {
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled has to be reached by keys */}
       <section className="rows" aria-label="Profile" tabIndex={0}>
         <table>
-          <thead>
-            <tr>
-              <th scope="col">Column</th>
-              <th scope="col">Values</th>
-              <th scope="col" data-number>
-                Missing
-              </th>
-              <th scope="col" data-number>
-                Distinct
-              </th>
-              <th scope="col" data-number>
-                Least
-              </th>
-              <th scope="col" data-number>
-                Median
-              </th>
-              <th scope="col" data-number>
-                Mean
-              </th>
-              <th scope="col" data-number>
-                Greatest
-              </th>
-              <th scope="col">Commonest</th>
-            </tr>
-          </thead>
+          <Head
+            columns={[
+              "Column",
+              "Values",
+              { number: "Missing" },
+              { number: "Distinct" },
+              { number: "Least" },
+              { number: "Median" },
+              { number: "Mean" },
+              { number: "Greatest" },
+              "Commonest",
+            ]}
+          />
           <tbody>
             {profile.columns.map((column) => (
               <tr key={column.name}>

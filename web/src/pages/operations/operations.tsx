@@ -4,6 +4,7 @@ import { ApiError, type Schema } from "../../api/client";
 import { count, duration, when } from "../../lib/format";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
+import { Head } from "../../ui/table";
 
 /** How the projections are, for whoever runs the installation. */
 export default function Operations() {
@@ -51,22 +52,16 @@ export default function Operations() {
                 {data.writer?.error && <p className="bad">{data.writer.error.detail}</p>}
                 {rebuild.error && <Failure error={rebuild.error} />}
                 <table className="list">
-                  <thead>
-                    <tr>
-                      <th scope="col">Name</th>
-                      <th scope="col" data-number>
-                        Version
-                      </th>
-                      <th scope="col" data-number>
-                        Position
-                      </th>
-                      <th scope="col" data-number>
-                        Dead letters
-                      </th>
-                      <th scope="col">Written</th>
-                      <th scope="col">Rebuild</th>
-                    </tr>
-                  </thead>
+                  <Head
+                    columns={[
+                      "Name",
+                      { number: "Version" },
+                      { number: "Position" },
+                      { number: "Dead letters" },
+                      "Written",
+                      "Rebuild",
+                    ]}
+                  />
                   <tbody>
                     {data.projections.map((each) => (
                       <tr key={each.name}>

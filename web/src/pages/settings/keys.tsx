@@ -5,6 +5,7 @@ import type { Schema } from "../../api/client";
 import { when } from "../../lib/format";
 import { Card, Empty, Failure, Loaded } from "../../ui/card";
 import { Secret } from "../../ui/secret";
+import { Head } from "../../ui/table";
 
 /** Keys for programs. */
 export function Keys() {
@@ -31,16 +32,7 @@ export function Keys() {
             <Empty>There are none. A program uses one in place of a password.</Empty>
           ) : (
             <table className="list">
-              <thead>
-                <tr>
-                  <th scope="col">Name</th>
-                  <th scope="col">Role</th>
-                  <th scope="col">Made</th>
-                  <th scope="col">
-                    <span className="for-readers">Revoke</span>
-                  </th>
-                </tr>
-              </thead>
+              <Head columns={["Name", "Role", "Made", { hidden: "Revoke" }]} />
               <tbody>
                 {items.map((each) => (
                   <tr key={each.id}>

@@ -5,6 +5,7 @@ import { me, members } from "../../api/queries";
 import { useSession } from "../../api/session";
 import { when } from "../../lib/format";
 import { Card, Failure, Loaded } from "../../ui/card";
+import { Head } from "../../ui/table";
 
 const ROLES = ["viewer", "editor", "owner"] as const;
 
@@ -34,16 +35,7 @@ export function Members() {
       <Loaded read={read}>
         {({ items }) => (
           <table className="list">
-            <thead>
-              <tr>
-                <th scope="col">Who</th>
-                <th scope="col">Role</th>
-                <th scope="col">Since</th>
-                <th scope="col">
-                  <span className="for-readers">Remove</span>
-                </th>
-              </tr>
-            </thead>
+            <Head columns={["Who", "Role", "Since", { hidden: "Remove" }]} />
             <tbody>
               {items.map((each) => {
                 const who = each.name || each.email || each.user_id;

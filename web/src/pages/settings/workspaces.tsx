@@ -6,6 +6,7 @@ import { me } from "../../api/queries";
 import { keepSession, useSession } from "../../api/session";
 import { when } from "../../lib/format";
 import { Card, Failure, Loaded } from "../../ui/card";
+import { Head } from "../../ui/table";
 
 type Workspace = Schema<"Workspace">;
 
@@ -25,16 +26,7 @@ export function Workspaces() {
         <Loaded read={read}>
           {({ workspaces }) => (
             <table className="list">
-              <thead>
-                <tr>
-                  <th scope="col">Name</th>
-                  <th scope="col">Your role</th>
-                  <th scope="col">Since</th>
-                  <th scope="col">
-                    <span className="for-readers">Go there</span>
-                  </th>
-                </tr>
-              </thead>
+              <Head columns={["Name", "Your role", "Since", { hidden: "Go there" }]} />
               <tbody>
                 {workspaces.map((each) => (
                   <tr key={each.id}>
