@@ -69,7 +69,16 @@ function Slider({
       />
       <div className="ends">
         <span>{when(since)}</span>
-        <span>now</span>
+        <button
+          type="button"
+          disabled={now}
+          onClick={() => {
+            moved.current = true;
+            setStep(STEPS);
+          }}
+        >
+          {now ? "now" : "Back to now"}
+        </button>
       </div>
     </>
   );
