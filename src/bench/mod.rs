@@ -10,9 +10,12 @@ pub(crate) mod ingest;
 pub(crate) mod project;
 pub(crate) mod query;
 pub(crate) mod read;
+pub(crate) mod subscribe;
 
+mod load;
 mod process;
 mod python;
+mod server;
 
 use std::fmt::Write as _;
 
@@ -33,6 +36,8 @@ pub(crate) enum Bench {
     Cache(cache::Args),
     /// The dashboard over HTTP, beside the same bytes from the same HTTP server with nothing around them.
     Read(read::Args),
+    /// Commands while a thousand subscribers follow the events, beside the same commands without them.
+    Subscribe(subscribe::Args),
 }
 
 impl Bench {
@@ -48,6 +53,7 @@ impl Bench {
             Self::Query(args) => query::run(args).await,
             Self::Cache(args) => Box::pin(cache::run(args)).await,
             Self::Read(args) => Box::pin(read::run(args)).await,
+            Self::Subscribe(args) => Box::pin(subscribe::run(args)).await,
         }
     }
 }

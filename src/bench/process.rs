@@ -18,6 +18,11 @@ pub(super) fn of(pid: u32) -> Option<Duration> {
     Some(Duration::from_millis(10 * ticks))
 }
 
+/// How much memory another process has now, in bytes.
+pub(super) fn memory_of(pid: u32) -> Option<u64> {
+    status(pid, "VmRSS:")
+}
+
 /// Forgets how much memory there once was, so that [`peak`] tells of what comes from here on.
 pub(super) fn forget_peak() {
     // Where this cannot be done the peak is that of the whole run, which is no less.
@@ -26,7 +31,12 @@ pub(super) fn forget_peak() {
 
 /// The most memory that this process had at a time, in bytes.
 pub(super) fn peak() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    status(std::process::id(), "VmHWM:")
+}
+
+/// A line of a process's status that is a size, in bytes.
+fn status(pid: u32, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
 }

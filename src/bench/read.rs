@@ -1,12 +1,9 @@
 //! The dashboard over HTTP, beside the same bytes served by the same HTTP server with nothing around them: from memory,
 //! from the database, and while workspaces change all the time.
 
-mod load;
-
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Stdio,
     sync::Arc,
     time::Duration,
 };
@@ -14,11 +11,6 @@ use std::{
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use rustix::process::{Pid, Signal};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-};
 use uuid::Uuid;
 use weir_events::{Commit, EventLog, UserId};
 use weir_infra::{
@@ -27,9 +19,13 @@ use weir_infra::{
     nats,
 };
 
-use super::{Case, Report, Target, process, project::history};
+use super::{
+    Case, Report, Target,
+    load::{self, Answer, Check, Load, Times},
+    project::history,
+    server::Weir,
+};
 use crate::servers::Runtime;
-use load::{Answer, Check, Load, Times};
 
 /// What is asked for.
 const PATH: &str = "/api/v1/dashboard";
@@ -79,71 +75,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     weir.stop().await?;
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     report?.print(args.json)
-}
-
-/// `weir up` as anybody starts it, in a process of its own.
-struct Weir {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Weir {
-    async fn start(bin_dir: &Path, folder: &Path, data: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let log = std::fs::File::create(folder.join("weir.log"))?;
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data)
-            .arg("--bin-dir")
-            .arg(bin_dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .context("weir up")?;
-        let mut lines = BufReader::new(child.stdout.take().context("weir up has no output")?).lines();
-        let mut weir = Self { child, address: ([127, 0, 0, 1], 0).into() };
-        while let Some(line) = lines.next_line().await? {
-            if let Some(url) = line.strip_prefix("Weir is ready on http://") {
-                weir.address = url.parse().context("the address of weir up")?;
-                return Ok(weir);
-            }
-        }
-        anyhow::bail!("weir up does not start; see {}", folder.join("weir.log").display())
-    }
-
-    /// Waits until it has done with what the events made it do.
-    async fn rest(&self) {
-        let used = || self.child.id().and_then(process::of);
-        for _ in 0..120 {
-            let before = used();
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            match before.zip(used()) {
-                Some((before, now)) if now - before > Duration::from_millis(50) => {}
-                _ => return,
-            }
-        }
-    }
-
-    async fn stop(mut self) -> anyhow::Result<()> {
-        self.terminate();
-        self.child.wait().await?;
-        Ok(())
-    }
-
-    fn terminate(&self) {
-        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            let _ = rustix::process::kill_process(pid, Signal::TERM);
-        }
-    }
-}
-
-impl Drop for Weir {
-    fn drop(&mut self) {
-        // It takes its servers along, which it could not if it were killed.
-        self.terminate();
-    }
 }
 
 async fn measure(args: &Args, weir: &Weir, data: &Path) -> anyhow::Result<Report> {

@@ -77,6 +77,11 @@ impl Times {
         self.kept += other.kept;
     }
 
+    /// One more.
+    pub(super) fn push(&mut self, time: Duration) {
+        self.micros.push(u32::try_from(time.as_micros()).unwrap_or(u32::MAX));
+    }
+
     /// How many there were.
     pub(super) fn count(&self) -> usize {
         self.micros.len()
@@ -124,7 +129,7 @@ impl Load {
                     let which = (z ^ (z >> 31)) as usize % requests.len();
                     let asked = Instant::now();
                     let kept = connection.ask(&requests[which]).await?;
-                    times.micros.push(u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX));
+                    times.push(asked.elapsed());
                     times.kept += usize::from(kept);
                     ensure!(
                         check.holds(which, connection.body()),
