@@ -2,8 +2,12 @@
 
 use std::{future::Future, marker::PhantomData, sync::Arc};
 
+use bytes::{BufMut, BytesMut};
 use futures::future::BoxFuture;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::{
+    binary_copy::BinaryCopyInWriter,
+    types::{IsNull, ToSql, Type, to_sql_checked},
+};
 use uuid::Uuid;
 use weir_events::Recorded;
 
@@ -24,7 +28,8 @@ pub trait Projection: Send + Sync + 'static {
     const NAME: &'static str;
     /// Raised with every change to its tables or its fold: the read models are built anew then.
     const VERSION: i32;
-    /// The DDL of its tables, without schema names.
+    /// The DDL of its tables, without schema names. Where many rows are folded that nobody reads yet, `CREATE INDEX`
+    /// comes after them: `write` may find rows by nothing but primary keys.
     const SCHEMA: &'static str;
     /// What a batch changes.
     type Delta: Default + Send + Sync + 'static;
@@ -44,6 +49,10 @@ pub(crate) trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn version(&self) -> i32;
     fn schema(&self) -> &'static str;
+    /// The DDL of its tables without, and that of, the indexes which only reads need.
+    fn tables_and_indexes(&self) -> (String, String) {
+        parts(self.schema())
+    }
     /// A short form of the DDL of its tables.
     fn tables(&self) -> Uuid {
         digest(self.schema())
@@ -162,9 +171,27 @@ pub(crate) struct Origin {
 
 /// A short form of DDL that changes when its meaning may have: comments and layout do not count.
 fn digest(ddl: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, bare(ddl).as_bytes())
+}
+
+/// DDL without comments and layout.
+fn bare(ddl: &str) -> String {
     let lines = ddl.lines().map(|line| line.split("--").next().unwrap_or_default());
-    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, words.join(" ").as_bytes())
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+/// DDL without the making of indexes, and the making of indexes, which may be there already.
+fn parts(ddl: &str) -> (String, String) {
+    const INDEX: &str = "CREATE INDEX ";
+    let (mut tables, mut indexes) = (String::new(), String::new());
+    let bare = bare(ddl);
+    for statement in bare.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+        match statement.strip_prefix(INDEX) {
+            Some(index) => indexes += &format!("{INDEX}IF NOT EXISTS {index};\n"),
+            None => tables += &format!("{statement};\n"),
+        }
+    }
+    (tables, indexes)
 }
 
 /// Runs one statement, prepared once per connection.
@@ -177,9 +204,51 @@ pub(crate) async fn execute(
     tx.execute(&statement, params).await.map(drop)
 }
 
+/// Begins to copy rows into a table; `finish` ends it. The cheapest way there is to write many of them, where none
+/// of them can be there yet: a row that is fails the batch.
+pub(crate) async fn copy(
+    tx: &Tx<'_>,
+    sql: &str,
+    types: &[Type],
+) -> Result<BinaryCopyInWriter, tokio_postgres::Error> {
+    let statement = tx.prepare_cached(sql).await?;
+    Ok(BinaryCopyInWriter::new(tx.copy_in(&statement).await?, types))
+}
+
+/// JSON as text for a `jsonb` column.
+#[derive(Debug)]
+pub(crate) struct JsonText<'a>(pub(crate) &'a str);
+
+impl ToSql for JsonText<'_> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        // The version of the binary form, which is the text itself.
+        out.put_u8(1);
+        out.put_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::JSONB
+    }
+
+    to_sql_checked!();
+}
+
 #[cfg(test)]
 mod tests {
-    use super::digest;
+    use super::{digest, parts};
+
+    #[test]
+    fn indexes_are_told_from_tables() {
+        let ddl = "-- A; and b.\nCREATE TABLE a (b text);\nCREATE INDEX a_b\n  ON a (b);\nCREATE UNIQUE INDEX c ON a (b);";
+        let (tables, indexes) = parts(ddl);
+        assert_eq!(tables, "CREATE TABLE a (b text);\nCREATE UNIQUE INDEX c ON a (b);\n");
+        assert_eq!(indexes, "CREATE INDEX IF NOT EXISTS a_b ON a (b);\n");
+    }
 
     #[test]
     fn only_the_meaning_of_ddl_counts() {

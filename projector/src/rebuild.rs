@@ -6,6 +6,7 @@ use std::{
 };
 
 use deadpool_postgres::{ClientWrapper, Pool};
+use futures::future::try_join;
 use tokio::time::sleep;
 use tokio_postgres::{GenericClient, IsolationLevel, error::SqlState};
 use tokio_util::sync::CancellationToken;
@@ -98,7 +99,7 @@ pub async fn rebuild(
     progress: impl FnMut(Progress) + Send,
 ) -> Result<Rebuilt, RebuildError> {
     let options = Options::default();
-    let how = How { all, part, options: &options, tables: Tables::Fresh, compare: true };
+    let how = How { all, part, options: &options, tables: Tables::Bare, compare: true };
     rebuild_with(log, pool, how, progress).await
 }
 
@@ -129,7 +130,7 @@ pub(crate) async fn rebuild_with(
     for projection in how.part.iter() {
         store::remove(&*client, &Schema::old().of(projection.name())).await?;
     }
-    fresh.catch_up(&live).await?;
+    fresh.build(&live).await?;
     let compared = if how.compare { fresh.compare().await? } else { None };
     while !change_over(&mut fresh, &mut client).await? {
         sleep(PAUSE).await;
@@ -194,9 +195,9 @@ pub async fn verify(
     progress: impl FnMut(Progress) + Send,
 ) -> Result<Vec<Difference>, RebuildError> {
     let options = Options::default();
-    let how = How { all, part, options: &options, tables: Tables::Fresh, compare: true };
+    let how = How { all, part, options: &options, tables: Tables::Bare, compare: true };
     let mut fresh = Fresh::start(log, pool, how, Schema::check(), progress).await?;
-    fresh.catch_up(&Schema::live()).await?;
+    fresh.build(&Schema::live()).await?;
     let compared = fresh.compare().await;
     let head = fresh.writer.position();
     let client = store::detached(pool).await?;
@@ -251,6 +252,15 @@ impl<'a, P: FnMut(Progress) + Send> Fresh<'a, P> {
         Ok(Self { log, pool, how, schema, writer, progress, begun: Instant::now(), events: 0 })
     }
 
+    /// Folds most of what there is, and makes the indexes then.
+    async fn build(&mut self, live: &Schema) -> Result<(), RebuildError> {
+        self.catch_up(live).await?;
+        if !self.writer.index().await? {
+            self.catch_up(live).await?;
+        }
+        Ok(())
+    }
+
     /// Folds until it is less than a batch behind the live tables.
     async fn catch_up(&mut self, live: &Schema) -> Result<(), RebuildError> {
         loop {
@@ -290,9 +300,9 @@ impl<'a, P: FnMut(Progress) + Send> Fresh<'a, P> {
             if !checkpoint.fits(self.how.part) || checkpoint.position != self.writer.position() {
                 return Ok(None);
             }
-            let found = checksum_in(&*moment, &live).await?;
             let other = self.pool.get().await.map_err(store::Error::from)?;
-            let folded = checksum(self.pool, &self.schema).await?;
+            let (found, folded) =
+                try_join(checksum_in(&*moment, &live), checksum(self.pool, &self.schema)).await?;
             let now = schemas(&**other).await?;
             if now == which {
                 let whole = self.how.part.len() == self.how.all.len();

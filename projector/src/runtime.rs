@@ -343,7 +343,7 @@ impl Runtime {
             options: &self.options,
             tables,
             // Those that are built because they have changed are not what they were.
-            compare: tables == Tables::Fresh,
+            compare: tables == Tables::Bare,
         };
         rebuild::rebuild_with(&self.log, &self.pool, how, progress).await
     }
@@ -369,7 +369,7 @@ impl Runtime {
             // Those of projections that there are no more stay unheard.
             if self.projections.only(&requested).len() > 0 {
                 tracing::info!(?requested, "projections are folded anew, as was asked");
-                match self.rebuild(&requested, Tables::Fresh, |_| {}).await {
+                match self.rebuild(&requested, Tables::Bare, |_| {}).await {
                     Ok(done) => match &done.differences {
                         Some(differences) if differences.is_empty() => {
                             tracing::info!(position = %done.position, "they are, and were equal");

@@ -51,7 +51,9 @@ pub(crate) enum Tables {
     Keep,
     /// Begin anew.
     Fresh,
-    /// Go on if they were begun by the same projections, else begin anew.
+    /// Begin anew, for now without the indexes that only reads need: see [`Writer::index`].
+    Bare,
+    /// Go on if they were begun by the same projections, else begin anew as [`Self::Bare`].
     Resume,
 }
 
@@ -99,7 +101,7 @@ impl Writer {
                 && store::exists(&*client, schema).await?
                 && store::checkpoint(&*client, schema).await?.is_of(projections);
             if tables != Tables::Keep && !kept {
-                store::recreate(&mut client, schema, projections).await?;
+                store::recreate(&mut client, schema, projections, tables == Tables::Fresh).await?;
             }
             let position = store::checkpoint(&*client, schema).await?.position;
             let fence = client.prepare(FENCE).await?;
@@ -138,6 +140,29 @@ impl Writer {
     /// Up to where everything is written.
     pub(crate) fn position(&self) -> Position {
         self.position
+    }
+
+    /// Makes the indexes of tables that were begun without, when most of their rows are there. False if there are rows
+    /// that these cannot hold: then the tables are empty again and have them, so that such rows are refused one by one.
+    pub(crate) async fn index(&mut self) -> Result<bool, Error> {
+        let tx = self.client.transaction().await?;
+        let epoch = tx.query_opt(&self.fence, &[&self.schema.0]).await?;
+        if epoch.map(|row| row.get(0)) != Some(self.epoch) {
+            return Err(Error::Fenced);
+        }
+        match store::index(&tx, &self.schema, &self.projections).await {
+            Err(Error::Statement(error)) if refused(&error) => {
+                tx.rollback().await?;
+                store::recreate(&mut self.client, &self.schema, &self.projections, true).await?;
+                self.position = Position::START;
+                Ok(false)
+            }
+            made => {
+                made?;
+                tx.commit().await?;
+                Ok(true)
+            }
+        }
     }
 
     /// Writes a batch and returns how many of its events could not be folded. What the tables

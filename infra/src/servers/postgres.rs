@@ -352,6 +352,10 @@ impl Server for Process {
             "timezone=UTC",
             "log_timezone=UTC",
             "logging_collector=off",
+            // The newest pages of the tables that grow and all of their indexes' paths to them: what every batch writes.
+            "shared_buffers=256MB",
+            // Each checkpoint makes every page that is written after it be logged whole once more.
+            "max_wal_size=2GB",
         ];
         if !self.durable {
             settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"]);

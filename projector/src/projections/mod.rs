@@ -4,6 +4,7 @@
 mod activity;
 mod contexts;
 mod datasets;
+mod latency;
 mod members;
 mod overview;
 mod queries;

@@ -169,8 +169,8 @@ async fn runs_count_for_their_pattern_their_datasets_and_their_day() {
     assert_eq!(row(pool, sql).await, wanted);
     // Only answered runs say how long an answer takes.
     let bucket = weir_infra::latency::bucket(10.0);
-    let got = rows(pool, "SELECT bucket, count FROM query_latency").await;
-    assert_eq!(got, [json!({ "bucket": bucket, "count": 5 })]);
+    let got = rows(pool, "SELECT buckets, counts FROM query_latency").await;
+    assert_eq!(got, [json!({ "buckets": [bucket], "counts": [5] })]);
     let got =
         rows(pool, "SELECT day, queries, failed_queries, cache_hits, uploads FROM usage_days ORDER BY day")
             .await;

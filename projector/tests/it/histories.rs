@@ -357,8 +357,8 @@ async fn agree(pool: &Pool, story: &Story, damaged: &BTreeSet<u64>) {
             (SELECT coalesce(sum(runs), 0) FROM queries)::int AS query_runs,
             (SELECT coalesce(sum(queries), 0) FROM overview)::int AS overview_runs,
             (SELECT coalesce(sum(queries), 0) FROM usage_days)::int AS day_runs,
-            (SELECT coalesce(sum(count), 0) FROM query_latency)::int AS answered,
-            (SELECT coalesce(sum(count), 0) FROM usage_latency)::int AS day_answered,
+            (SELECT coalesce(sum(c), 0) FROM query_latency, unnest(counts) AS c)::int AS answered,
+            (SELECT coalesce(sum(c), 0) FROM usage_days, unnest(counts) AS c)::int AS day_answered,
             (SELECT coalesce(sum(queries), 0) FROM dataset_use)::int AS uses",
     )
     .await;

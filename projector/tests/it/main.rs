@@ -1,5 +1,6 @@
 //! The read models over a real PostgreSQL and the log in memory.
 
+mod fleets;
 mod folding;
 mod histories;
 mod past;

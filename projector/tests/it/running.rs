@@ -256,6 +256,12 @@ async fn what_the_tables_refuse_becomes_a_dead_letter_and_the_rest_goes_on() {
     let got = row(pool, &format!("SELECT sql FROM runs WHERE position = {nul}")).await;
     assert_eq!(got, json!({ "sql": "SELECT 'a\u{fffd}b'" }));
     assert_eq!(differences(&log, pool).await, []);
+    // Tables that are folded anew have their indexes made last, and the same is refused.
+    assert_eq!(rebuild_all(&log, pool).await.unwrap().differences, Some(vec![]));
+    let got = rows(pool, "SELECT position FROM dead_letters").await;
+    assert_eq!(got, [json!({ "position": refused.0 })]);
+    let made = "SELECT count(*)::int AS n FROM pg_indexes WHERE schemaname = 'read_runs' AND indexname = 'runs_recent'";
+    assert_eq!(row(pool, made).await, json!({ "n": 1 }));
 }
 
 /// Panics at some events, having taken in half of them.

@@ -41,7 +41,7 @@ SELECT c.workspace_id, md5('query' || c.n || '/' || i)::uuid, 'SELECT ?', 'SELEC
        '2026-01-01'::timestamptz + i % 997 * interval '1 hour', i, i
 FROM crowd c, generate_series(1, ceil(60000 * c.share)::int) i;
 INSERT INTO query_latency
-SELECT workspace_id, id, b, 1 FROM queries, generate_series(1, 3) b;
+SELECT workspace_id, id, '{1,2,3}', '{1,1,1}' FROM queries;
 
 INSERT INTO datasets (workspace_id, id, name, uploaded_version, rejected_version, version, upload_key, upload_bytes,
     sha256, format, rows, options, reason, created_at, created_by, updated_at, last_used_at, deleted_at, position)
@@ -79,9 +79,7 @@ SELECT workspace_id, id, '1.0.' || v, 'active', 'text', 's', created_at, NULL, p
 FROM contexts, generate_series(0, 2) v;
 
 INSERT INTO usage_days
-SELECT c.workspace_id, '2026-03-10'::date - d, 1, 5, 1, 1, 1 FROM crowd c, generate_series(0, 89) d;
-INSERT INTO usage_latency
-SELECT c.workspace_id, '2026-03-10'::date - d, b, 1 FROM crowd c, generate_series(0, 59) d, generate_series(1, 4) b;
+SELECT c.workspace_id, '2026-03-10'::date - d, 1, 5, 1, 1, 1, '{1,2,3,4}', '{1,1,1,1}' FROM crowd c, generate_series(0, 89) d;
 INSERT INTO usage_users
 SELECT c.workspace_id, '2026-03-10'::date - d, md5('user' || (c.n + u * 7) % 1500)::uuid
 FROM crowd c, generate_series(0, 59) d, generate_series(0, 2) u;

@@ -62,9 +62,9 @@ VALUES
     (:ws, ':n0000000-0000-0000-0000-0000000000a4', 'SELECT * FROM airlines', NULL, 'SELECT * FROM airlines',
      'all airlines', '2026-03-08T08:00:00Z', :user, 0, 0, 0, NULL, NULL, 38, 38);
 INSERT INTO query_latency VALUES
-    (:ws, ':n0000000-0000-0000-0000-0000000000a1', 23, 2), (:ws, ':n0000000-0000-0000-0000-0000000000a1', 46, 1),
-    (:ws, ':n0000000-0000-0000-0000-0000000000a2', 46, 1), (:ws, ':n0000000-0000-0000-0000-0000000000a2', 80, 5),
-    (:ws, ':n0000000-0000-0000-0000-0000000000a3', 10, 1);
+    (:ws, ':n0000000-0000-0000-0000-0000000000a1', '{23,46}', '{2,1}'),
+    (:ws, ':n0000000-0000-0000-0000-0000000000a2', '{46,80}', '{1,5}'),
+    (:ws, ':n0000000-0000-0000-0000-0000000000a3', '{10}', '{1}');
 
 INSERT INTO runs (workspace_id, run_id, query_id, sql, status, code, detail, rows, bytes, truncated, elapsed_ms,
     cache_tier, result_hash, result_key, datasets, engine, at, actor, user_id, position)
@@ -112,8 +112,8 @@ INSERT INTO activity VALUES
      ':n0000000-0000-0000-0000-0000000000c1', 'Flights by carrier', 'saved the chart Flights by carrier', '{}');
 
 INSERT INTO usage_days VALUES
-    (:ws, '2026-03-10', 1, 5, 1, 2, 2), (:ws, '2026-03-09', 0, 1, 1, 0, 0), (:ws, '2026-02-01', 9, 9, 9, 9, 0);
-INSERT INTO usage_latency VALUES (:ws, '2026-03-10', 23, 3), (:ws, '2026-03-10', 46, 1), (:ws, '2026-02-01', 99, 8);
+    (:ws, '2026-03-10', 1, 5, 1, 2, 2, '{23,46}', '{3,1}'), (:ws, '2026-03-09', 0, 1, 1, 0, 0, '{}', '{}'),
+    (:ws, '2026-02-01', 9, 9, 9, 9, 0, '{99}', '{8}');
 INSERT INTO usage_users VALUES
     (:ws, '2026-03-10', :user), (:ws, '2026-03-10', '40000000-0000-0000-0000-000000000009'), (:ws, '2026-03-09', :user);
 INSERT INTO overview VALUES (:ws, 3, 30961719, 362907, 14, 4, 2, 1, 0, 55);

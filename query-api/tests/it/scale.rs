@@ -17,7 +17,7 @@ async fn crowded() -> World {
          INSERT INTO queries (workspace_id, id, pattern, last_sql, runs, failures, cache_hits, first_run_at, last_run_at, \
              position, first_position) SELECT '{workspace}', gen_random_uuid(), 'p', 's', n % 50, 0, 0, now(), \
              '2026-03-01'::timestamptz + n * interval '1 second', n, n FROM generate_series(1, 10000) n; \
-         INSERT INTO query_latency SELECT workspace_id, id, b, 1 FROM queries, generate_series(1, 5) b \
+         INSERT INTO query_latency SELECT workspace_id, id, '{{1,2,3,4,5}}', '{{1,1,1,1,1}}' FROM queries \
              WHERE workspace_id = '{workspace}' ON CONFLICT DO NOTHING; \
          INSERT INTO datasets (workspace_id, id, name, uploaded_version, upload_key, upload_bytes, sha256, options, \
              created_at, updated_at, position) SELECT '{workspace}', gen_random_uuid(), 'd' || n, 1, 'k', n, 's', '{{}}', \

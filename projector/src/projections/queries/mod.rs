@@ -7,9 +7,8 @@ use futures::future::try_join;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_events::{Event, Recorded, query};
-use weir_infra::latency;
 
-use super::{keys, person, position};
+use super::{keys, latency::Latency, person, position};
 use crate::projection::{Projection, Tx, execute};
 
 pub(crate) struct Queries;
@@ -17,7 +16,7 @@ pub(crate) struct Queries;
 #[derive(Default)]
 pub(crate) struct Delta {
     rows: HashMap<(Uuid, Uuid), Row>,
-    latency: HashMap<(Uuid, Uuid, i16), i64>,
+    latency: HashMap<(Uuid, Uuid), Latency>,
 }
 
 /// What a batch changes in a row.
@@ -108,7 +107,7 @@ impl Row {
 
 impl Projection for Queries {
     const NAME: &'static str = "queries";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
@@ -117,7 +116,7 @@ impl Projection for Queries {
         let Some(key) = keys(event) else { return };
         delta.rows.entry(key).or_default().fold(event, happened);
         if let query::Event::Executed(run) = happened {
-            *delta.latency.entry((key.0, key.1, latency::bucket(run.elapsed_ms))).or_default() += 1;
+            delta.latency.entry(key).or_default().count(run.elapsed_ms);
         }
     }
 
@@ -178,14 +177,13 @@ async fn write_rows(tx: &Tx<'_>, rows: HashMap<(Uuid, Uuid), Row>) -> Result<(),
 
 async fn write_latency(
     tx: &Tx<'_>,
-    latency: HashMap<(Uuid, Uuid, i16), i64>,
+    latency: HashMap<(Uuid, Uuid), Latency>,
 ) -> Result<(), tokio_postgres::Error> {
     if latency.is_empty() {
         return Ok(());
     }
     let workspaces: Vec<_> = latency.keys().map(|k| k.0).collect();
     let ids: Vec<_> = latency.keys().map(|k| k.1).collect();
-    let buckets: Vec<_> = latency.keys().map(|k| k.2).collect();
-    let counts: Vec<_> = latency.values().collect();
+    let (buckets, counts): (Vec<_>, Vec<_>) = latency.values().map(Latency::arrays).unzip();
     execute(tx, include_str!("write_latency.sql"), &[&workspaces, &ids, &buckets, &counts]).await
 }

@@ -31,11 +31,11 @@ CREATE INDEX queries_runs ON queries (workspace_id, runs DESC, id DESC);
 CREATE INDEX queries_failures ON queries (workspace_id, failures DESC, id DESC);
 CREATE INDEX queries_name ON queries (workspace_id, name DESC NULLS LAST, id DESC) WHERE name IS NOT NULL;
 
--- How long the answered runs of a pattern took: counts per bucket of weir_infra::latency.
+-- How long the answered runs of a pattern took: counts per bucket of weir_infra::latency, in the order of the buckets.
 CREATE TABLE query_latency (
-    workspace_id uuid     NOT NULL,
-    query_id     uuid     NOT NULL,
-    bucket       smallint NOT NULL,
-    count        bigint   NOT NULL,
-    PRIMARY KEY (workspace_id, query_id, bucket)
+    workspace_id uuid       NOT NULL,
+    query_id     uuid       NOT NULL,
+    buckets      smallint[] NOT NULL,
+    counts       bigint[]   NOT NULL,
+    PRIMARY KEY (workspace_id, query_id)
 ) WITH (fillfactor = 70);

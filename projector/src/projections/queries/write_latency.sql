@@ -1,4 +1,15 @@
-INSERT INTO query_latency (workspace_id, query_id, bucket, count)
-SELECT workspace_id, query_id, bucket, count
-FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::bigint[]) AS p (workspace_id, query_id, bucket, count)
-ON CONFLICT (workspace_id, query_id, bucket) DO UPDATE SET count = query_latency.count + excluded.count
+INSERT INTO query_latency (workspace_id, query_id, buckets, counts)
+SELECT workspace_id, query_id, buckets::smallint[], counts::bigint[]
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS p (workspace_id, query_id, buckets, counts)
+ON CONFLICT (workspace_id, query_id) DO UPDATE SET (buckets, counts) = (
+    SELECT array_agg(bucket ORDER BY bucket), array_agg(count ORDER BY bucket)
+    FROM (
+        SELECT bucket, sum(count)::bigint AS count
+        FROM (
+            SELECT * FROM unnest(query_latency.buckets, query_latency.counts) AS before (bucket, count)
+            UNION ALL
+            SELECT * FROM unnest(excluded.buckets, excluded.counts) AS added (bucket, count)
+        ) AS each
+        GROUP BY bucket
+    ) AS summed
+)

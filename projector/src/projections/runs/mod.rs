@@ -1,42 +1,49 @@
 //! Every run with its receipt.
 
+use std::{collections::HashSet, pin::pin};
+
 use chrono::{DateTime, Utc};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 use weir_events::{Event, Recorded, query};
 
 use super::{int, json, keys, person, position};
-use crate::projection::{Projection, Tx, execute};
+use crate::projection::{JsonText, Projection, Tx, copy};
 
 pub(crate) struct Runs;
 
-/// New rows by column, since nothing ever changes in one.
+/// New rows in the order of the stream, since nothing ever changes in one.
 #[derive(Default)]
-pub(crate) struct Delta {
-    workspaces: Vec<Uuid>,
-    runs: Vec<Uuid>,
-    queries: Vec<Uuid>,
-    sql: Vec<String>,
-    failed: Vec<bool>,
-    codes: Vec<Option<String>>,
-    details: Vec<Option<String>>,
-    rows: Vec<Option<i64>>,
-    bytes: Vec<Option<i64>>,
-    truncated: Vec<Option<bool>>,
-    elapsed: Vec<f64>,
-    tiers: Vec<Option<i16>>,
-    hashes: Vec<Option<String>>,
-    results: Vec<Option<String>>,
-    datasets: Vec<Option<String>>,
-    engines: Vec<Option<String>>,
-    questions: Vec<Option<String>>,
-    models: Vec<Option<String>>,
-    contexts: Vec<Option<String>>,
-    events_to: Vec<Option<i64>>,
-    at: Vec<DateTime<Utc>>,
-    actors: Vec<String>,
-    users: Vec<Option<Uuid>>,
-    positions: Vec<i64>,
+pub(crate) struct Delta(Vec<Row>);
+
+struct Row {
+    workspace: Uuid,
+    run: Uuid,
+    query: Uuid,
+    sql: String,
+    failure: Option<(String, String)>,
+    answer: Option<Answer>,
+    elapsed_ms: f64,
+    question: Option<String>,
+    model: Option<String>,
+    at: DateTime<Utc>,
+    actor: String,
+    user: Option<Uuid>,
+    position: i64,
+}
+
+/// What only an answered run has.
+struct Answer {
+    rows: i64,
+    bytes: i64,
+    truncated: bool,
+    tier: Option<i16>,
+    hash: String,
+    result: Option<String>,
+    datasets: Option<String>,
+    engine: String,
+    context: Option<String>,
+    events_to: Option<i64>,
 }
 
 impl Projection for Runs {
@@ -48,87 +55,133 @@ impl Projection for Runs {
     fn fold(delta: &mut Delta, event: &Recorded) {
         let Event::Query(happened) = &event.event else { return };
         let Some((workspace, query)) = keys(event) else { return };
-        match happened {
-            query::Event::Executed(e) => {
-                delta.runs.push(e.run_id.0);
-                delta.sql.push(e.sql.clone());
-                delta.failed.push(false);
-                delta.codes.push(None);
-                delta.details.push(None);
-                delta.rows.push(Some(int(e.rows)));
-                delta.bytes.push(Some(int(e.bytes)));
-                delta.truncated.push(Some(e.truncated));
-                delta.elapsed.push(e.elapsed_ms);
-                delta.tiers.push(e.cache_tier.map(i16::from));
-                delta.hashes.push(Some(e.result_hash.clone()));
-                delta.results.push(e.result.clone());
-                delta.datasets.push((!e.datasets.is_empty()).then(|| json(&e.datasets)));
-                delta.engines.push(Some(e.engine.clone()));
-                delta.questions.push(e.question.clone());
-                delta.models.push(e.model.clone());
-                delta.contexts.push(e.context.as_ref().map(json));
-                delta.events_to.push(e.events_to.map(int));
-            }
-            query::Event::Failed(e) => {
-                delta.runs.push(e.run_id.0);
-                delta.sql.push(e.sql.clone());
-                delta.failed.push(true);
-                delta.codes.push(Some(e.code.clone()));
-                delta.details.push(Some(e.detail.clone()));
-                delta.rows.push(None);
-                delta.bytes.push(None);
-                delta.truncated.push(None);
-                delta.elapsed.push(e.elapsed_ms);
-                delta.tiers.push(None);
-                delta.hashes.push(None);
-                delta.results.push(None);
-                delta.datasets.push(None);
-                delta.engines.push(None);
-                delta.questions.push(e.question.clone());
-                delta.models.push(e.model.clone());
-                delta.contexts.push(None);
-                delta.events_to.push(None);
-            }
+        let row = |run| Row {
+            workspace,
+            run,
+            query,
+            sql: String::new(),
+            failure: None,
+            answer: None,
+            elapsed_ms: 0.0,
+            question: None,
+            model: None,
+            at: event.meta.time,
+            actor: event.meta.actor.to_string(),
+            user: person(event),
+            position: position(event),
+        };
+        delta.0.push(match happened {
+            query::Event::Executed(e) => Row {
+                sql: e.sql.clone(),
+                answer: Some(Answer {
+                    rows: int(e.rows),
+                    bytes: int(e.bytes),
+                    truncated: e.truncated,
+                    tier: e.cache_tier.map(i16::from),
+                    hash: e.result_hash.clone(),
+                    result: e.result.clone(),
+                    datasets: (!e.datasets.is_empty()).then(|| json(&e.datasets)),
+                    engine: e.engine.clone(),
+                    context: e.context.as_ref().map(json),
+                    events_to: e.events_to.map(int),
+                }),
+                elapsed_ms: e.elapsed_ms,
+                question: e.question.clone(),
+                model: e.model.clone(),
+                ..row(e.run_id.0)
+            },
+            query::Event::Failed(e) => Row {
+                sql: e.sql.clone(),
+                failure: Some((e.code.clone(), e.detail.clone())),
+                elapsed_ms: e.elapsed_ms,
+                question: e.question.clone(),
+                model: e.model.clone(),
+                ..row(e.run_id.0)
+            },
             query::Event::Saved(_) | query::Event::Renamed(_) | query::Event::Unsaved(_) => return,
-        }
-        delta.workspaces.push(workspace);
-        delta.queries.push(query);
-        delta.at.push(event.meta.time);
-        delta.actors.push(event.meta.actor.to_string());
-        delta.users.push(person(event));
-        delta.positions.push(position(event));
+        });
     }
 
-    async fn write(tx: &Tx<'_>, d: Delta) -> Result<(), tokio_postgres::Error> {
-        if d.runs.is_empty() {
+    async fn write(tx: &Tx<'_>, Delta(mut rows): Delta) -> Result<(), tokio_postgres::Error> {
+        if rows.is_empty() {
             return Ok(());
         }
-        let params: &[&(dyn ToSql + Sync)] = &[
-            &d.workspaces,
-            &d.runs,
-            &d.queries,
-            &d.sql,
-            &d.failed,
-            &d.codes,
-            &d.details,
-            &d.rows,
-            &d.bytes,
-            &d.truncated,
-            &d.elapsed,
-            &d.tiers,
-            &d.hashes,
-            &d.results,
-            &d.datasets,
-            &d.engines,
-            &d.questions,
-            &d.models,
-            &d.contexts,
-            &d.events_to,
-            &d.at,
-            &d.actors,
-            &d.users,
-            &d.positions,
-        ];
-        execute(tx, include_str!("write.sql"), params).await
+        // Of two facts about one run the first one stands.
+        let mut told = known(tx, &rows).await?;
+        rows.retain(|row| told.insert((row.workspace, row.run)));
+        // Neighbours in the index, one after the other.
+        rows.sort_unstable_by_key(|row| (row.workspace, row.run));
+        let mut lines = pin!(copy(tx, include_str!("copy.sql"), TYPES).await?);
+        for row in &rows {
+            let (answer, failure) = (row.answer.as_ref(), row.failure.as_ref());
+            let datasets = answer.and_then(|a| a.datasets.as_deref()).unwrap_or("[]");
+            lines
+                .as_mut()
+                .write(&[
+                    &row.workspace,
+                    &row.run,
+                    &row.query,
+                    &row.sql,
+                    &(if failure.is_some() { "failed" } else { "ok" }),
+                    &failure.map(|f| f.0.as_str()),
+                    &failure.map(|f| f.1.as_str()),
+                    &answer.map(|a| a.rows),
+                    &answer.map(|a| a.bytes),
+                    &answer.map(|a| a.truncated),
+                    &row.elapsed_ms,
+                    &answer.and_then(|a| a.tier),
+                    &answer.map(|a| a.hash.as_str()),
+                    &answer.and_then(|a| a.result.as_deref()),
+                    &JsonText(datasets),
+                    &answer.map(|a| a.engine.as_str()),
+                    &row.question,
+                    &row.model,
+                    &answer.and_then(|a| a.context.as_deref()).map(JsonText),
+                    &answer.and_then(|a| a.events_to),
+                    &row.at,
+                    &row.actor,
+                    &row.user,
+                    &row.position,
+                ])
+                .await?;
+        }
+        lines.finish().await.map(drop)
     }
+}
+
+/// The columns of copy.sql.
+const TYPES: &[Type] = &[
+    Type::UUID,
+    Type::UUID,
+    Type::UUID,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::INT8,
+    Type::INT8,
+    Type::BOOL,
+    Type::FLOAT8,
+    Type::INT2,
+    Type::TEXT,
+    Type::TEXT,
+    Type::JSONB,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::JSONB,
+    Type::INT8,
+    Type::TIMESTAMPTZ,
+    Type::TEXT,
+    Type::UUID,
+    Type::INT8,
+];
+
+/// Those of the runs that are there already.
+async fn known(tx: &Tx<'_>, rows: &[Row]) -> Result<HashSet<(Uuid, Uuid)>, tokio_postgres::Error> {
+    let workspaces: Vec<_> = rows.iter().map(|row| row.workspace).collect();
+    let runs: Vec<_> = rows.iter().map(|row| row.run).collect();
+    let statement = tx.prepare_cached(include_str!("known.sql")).await?;
+    let found = tx.query(&statement, &[&workspaces, &runs]).await?;
+    Ok(found.iter().map(|row| (row.get(0), row.get(1))).collect())
 }

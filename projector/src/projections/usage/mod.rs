@@ -3,12 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
-use futures::future::try_join3;
+use futures::future::try_join;
 use uuid::Uuid;
 use weir_events::{Event, Recorded, dataset, query, visualization};
-use weir_infra::latency::bucket;
 
-use super::person;
+use super::{latency::Latency, person};
 use crate::projection::{Projection, Tx, execute};
 
 pub(crate) struct Usage;
@@ -16,7 +15,6 @@ pub(crate) struct Usage;
 #[derive(Default)]
 pub(crate) struct Delta {
     days: HashMap<(Uuid, NaiveDate), Day>,
-    latency: HashMap<(Uuid, NaiveDate, i16), i64>,
     users: HashSet<(Uuid, NaiveDate, Uuid)>,
 }
 
@@ -27,6 +25,7 @@ struct Day {
     failed_queries: i64,
     visualizations: i64,
     cache_hits: i64,
+    latency: Latency,
 }
 
 impl Delta {
@@ -37,7 +36,7 @@ impl Delta {
 
 impl Projection for Usage {
     const NAME: &'static str = "usage";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
@@ -57,9 +56,9 @@ impl Projection for Usage {
                 day.failed_queries += 1;
             }
             Event::Query(query::Event::Executed(run)) => {
-                *delta.latency.entry((workspace, day, bucket(run.elapsed_ms))).or_default() += 1;
                 let day = delta.on(workspace, day);
                 day.queries += 1;
+                day.latency.count(run.elapsed_ms);
                 day.cache_hits += i64::from(run.cache_tier.is_some());
             }
             _ => {}
@@ -67,9 +66,7 @@ impl Projection for Usage {
     }
 
     async fn write(tx: &Tx<'_>, d: Delta) -> Result<(), tokio_postgres::Error> {
-        try_join3(write_days(tx, d.days), write_latency(tx, d.latency), write_users(tx, d.users))
-            .await
-            .map(drop)
+        try_join(write_days(tx, d.days), write_users(tx, d.users)).await.map(drop)
     }
 }
 
@@ -84,23 +81,10 @@ async fn write_days(tx: &Tx<'_>, days: HashMap<(Uuid, NaiveDate), Day>) -> Resul
     let failed: Vec<_> = days.values().map(|d| d.failed_queries).collect();
     let visualizations: Vec<_> = days.values().map(|d| d.visualizations).collect();
     let hits: Vec<_> = days.values().map(|d| d.cache_hits).collect();
+    let (buckets, counts): (Vec<_>, Vec<_>) = days.values().map(|d| d.latency.arrays()).unzip();
     let params: &[&(dyn tokio_postgres::types::ToSql + Sync)] =
-        &[&workspaces, &dates, &uploads, &queries, &failed, &visualizations, &hits];
+        &[&workspaces, &dates, &uploads, &queries, &failed, &visualizations, &hits, &buckets, &counts];
     execute(tx, include_str!("write_days.sql"), params).await
-}
-
-async fn write_latency(
-    tx: &Tx<'_>,
-    latency: HashMap<(Uuid, NaiveDate, i16), i64>,
-) -> Result<(), tokio_postgres::Error> {
-    if latency.is_empty() {
-        return Ok(());
-    }
-    let workspaces: Vec<_> = latency.keys().map(|k| k.0).collect();
-    let dates: Vec<_> = latency.keys().map(|k| k.1).collect();
-    let buckets: Vec<_> = latency.keys().map(|k| k.2).collect();
-    let counts: Vec<_> = latency.values().collect();
-    execute(tx, include_str!("write_latency.sql"), &[&workspaces, &dates, &buckets, &counts]).await
 }
 
 async fn write_users(

@@ -1,7 +1,7 @@
 -- The patterns that are run most.
 SELECT q.id, q.name, q.pattern, q.sql, q.saved_at, q.saved_by, q.runs, q.failures, q.cache_hits,
        q.first_run_at, q.last_run_at, q.position,
-       l.buckets, l.counts
+       coalesce(l.buckets, '{}') AS buckets, coalesce(l.counts, '{}') AS counts
 FROM (
     SELECT *
     FROM queries q
@@ -9,10 +9,5 @@ FROM (
     ORDER BY q.runs DESC, q.id DESC
     LIMIT $2::bigint
 ) q
-CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(t.bucket ORDER BY t.bucket), '{}') AS buckets,
-           coalesce(array_agg(t.count ORDER BY t.bucket), '{}') AS counts
-    FROM query_latency t
-    WHERE t.workspace_id = $1 AND t.query_id = q.id
-) l
+LEFT JOIN query_latency l ON l.workspace_id = $1 AND l.query_id = q.id
 ORDER BY q.runs DESC, q.id DESC

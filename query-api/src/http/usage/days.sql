@@ -3,13 +3,7 @@ SELECT c.day, coalesce(d.uploads, 0) AS uploads, coalesce(d.queries, 0) AS queri
        coalesce(d.failed_queries, 0) AS failed_queries, coalesce(d.visualizations, 0) AS visualizations,
        coalesce(d.cache_hits, 0) AS cache_hits,
        (SELECT count(*) FROM usage_users u WHERE u.workspace_id = $1 AND u.day = c.day) AS active_users,
-       l.buckets, l.counts
+       coalesce(d.buckets, '{}') AS buckets, coalesce(d.counts, '{}') AS counts
 FROM (SELECT $2::date + n AS day FROM generate_series(0, $3::date - $2::date) n) c
 LEFT JOIN usage_days d ON d.workspace_id = $1 AND d.day = c.day
-CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(t.bucket ORDER BY t.bucket), '{}') AS buckets,
-           coalesce(array_agg(t.count ORDER BY t.bucket), '{}') AS counts
-    FROM usage_latency t
-    WHERE t.workspace_id = $1 AND t.day = c.day
-) l
 ORDER BY c.day
