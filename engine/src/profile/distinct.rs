@@ -47,11 +47,8 @@ impl Distinct {
         self.repeats.merge(&other.repeats);
     }
 
-    /// How many different hashes were seen, of `count` in all.
-    pub(super) fn estimate(&self, count: u64) -> u64 {
-        if !self.repeats.any() {
-            return count;
-        }
+    /// How many different hashes were seen, of `count` in all; `repeated` where it is known that some came back.
+    pub(super) fn estimate(&self, count: u64, repeated: bool) -> u64 {
         let size = self.registers.len() as f64;
         let bits = self.registers.len().trailing_zeros();
         let mut ranks = [0_u32; 66];
@@ -62,10 +59,14 @@ impl Distinct {
             (1..=64 - bits as usize).map(|rank| f64::from(ranks[rank]) * (-(rank as f64)).exp2()).sum();
         let empty = f64::from(ranks[0]) / size;
         let estimate = size * size / (2.0 * std::f64::consts::LN_2 * (size * sigma(empty) + set));
-        // Some hash came back, so that there are fewer than were seen.
-        (estimate.round() as u64).clamp(1, count.saturating_sub(1).max(1))
+        // The one that comes back time and again may be none of the sample. Then the registers know of far fewer.
+        let all = !repeated && !self.repeats.any() && estimate >= count as f64 * (1.0 - SURE / size.sqrt());
+        if all { count } else { (estimate.round() as u64).clamp(1, count.saturating_sub(1).max(1)) }
     }
 }
+
+/// Five times the standard error of the estimate with one register: no more than one in a million is off by as much.
+const SURE: f64 = 5.0 * 1.04;
 
 /// Keeps the highest rank of the hashes that share a register.
 fn register(registers: &mut [u8], hash: u64) {

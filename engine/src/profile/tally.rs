@@ -74,12 +74,21 @@ pub(super) struct Tally<T> {
     taken: u64,
     /// There once the values are too many to count them all.
     distinct: Option<Distinct>,
+    /// Whether a value had come back by then.
+    repeated: bool,
     random: Random,
 }
 
 impl<T: Kept> Tally<T> {
     pub(super) fn new(sizes: Sizes) -> Self {
-        Self { sizes, counts: HashMap::default(), taken: 0, distinct: None, random: Random::new(1) }
+        Self {
+            sizes,
+            counts: HashMap::default(),
+            taken: 0,
+            distinct: None,
+            repeated: false,
+            random: Random::new(1),
+        }
     }
 
     /// Sees the hashes of a batch; those of missing values are zero. `get` gives a row's value.
@@ -141,6 +150,7 @@ impl<T: Kept> Tally<T> {
         let mut distinct = Distinct::new(self.sizes.precision, self.sizes.counted);
         for (hash, (times, _)) in &self.counts {
             distinct.see(*hash, *times);
+            self.repeated |= *times > 1;
         }
         self.distinct = Some(distinct);
         if !T::FREQUENT {
@@ -170,6 +180,7 @@ impl<T: Kept> Tally<T> {
             mine.merge(theirs);
         }
         self.taken += other.taken;
+        self.repeated |= other.repeated;
         for (hash, (times, value)) in other.counts {
             self.counts.entry(hash).or_insert((0, value)).0 += times;
         }
@@ -189,9 +200,14 @@ impl<T: Kept> Tally<T> {
     /// How many different values there are, of so many.
     pub(super) fn distinct(&self, count: u64) -> u64 {
         match &self.distinct {
-            Some(distinct) => distinct.estimate(count),
+            Some(distinct) => distinct.estimate(count, self.has_repeats()),
             None => self.counts.len() as u64,
         }
+    }
+
+    /// Whether a value is known to have come back: those counted now and then were met twice then.
+    fn has_repeats(&self) -> bool {
+        self.repeated || self.counts.values().any(|(times, _)| *times > EVERY)
     }
 
     /// By how much counts may be too low.

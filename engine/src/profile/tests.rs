@@ -303,6 +303,26 @@ fn many_values_within_the_stated_errors() {
     }
 }
 
+/// Where few values come time and again among many that do not, none of the sampled ones need be among them.
+#[test]
+fn a_value_that_comes_back_is_not_taken_for_different_ones() {
+    for (often, others) in [(100_000, 5_001), (2_900, 2_100), (40_000, 900_000)] {
+        let numbers: Int64Array = (0..often).map(|_| 1).chain((0..others).map(|n| 1_000 + n)).collect();
+        let texts: StringArray = numbers.iter().flatten().map(|n| Some(format!("s{n}"))).collect();
+        let rows = (often + others) as f64;
+        for column in [Arc::new(numbers) as ArrayRef, Arc::new(texts)] {
+            let profile = profiled(&batch(vec![("a", column)]), 16_384);
+            let found = profile.columns[0].distinct.unwrap() as f64;
+            assert!((found / f64::from(others as i32 + 1) - 1.0).abs() < 0.041, "{found} of {others}");
+            assert_eq!(profile.likely_keys, Vec::<String>::new());
+            // Of whole rows no frequent ones are remembered: what is less than a few in a hundred does not show.
+            if f64::from(often as i32) / rows > 0.05 {
+                assert!(profile.duplicate_rows.unwrap() > 0.0);
+            }
+        }
+    }
+}
+
 /// What must be the same in whatever order and batches the values come.
 fn exact(profile: &Profile) -> Value {
     let column = |column: &ColumnProfile| {

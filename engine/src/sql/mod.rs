@@ -21,6 +21,7 @@ mod flow;
 mod gather;
 mod growth;
 mod guard;
+mod membership;
 mod memory;
 mod names;
 mod pattern;

@@ -30,6 +30,7 @@ use object_store::ObjectStore;
 use super::analyze::Guarded;
 use super::arithmetic::CheckedConstants;
 use super::growth::{Allowance, Bounded};
+use super::membership::Memberships;
 use super::memory::{QueryPool, Total};
 use super::sum::CheckedSum;
 use super::{Code, Limits, ReadError, Rows, Source, SqlError, Table};
@@ -108,6 +109,7 @@ impl Sessions {
         planners.push(Arc::new(FieldAccessPlanner));
         planners.push(Arc::new(CheckedConstants));
         let mut analyzer = Analyzer::new().rules;
+        analyzer.push(Arc::new(Memberships));
         analyzer.push(Arc::new(Guarded));
         let template = SessionStateBuilder::new()
             .with_analyzer_rules(analyzer)

@@ -323,8 +323,13 @@ impl Visitor for Check {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<SqlError> {
-        if let Expr::Function(function) = expr {
-            self.volatile |= VOLATILE.contains(&last_name(&function.name).as_str());
+        match expr {
+            Expr::Function(function) => {
+                self.volatile |= VOLATILE.contains(&last_name(&function.name).as_str());
+            }
+            // The engine takes its pattern for a regular expression, which it is not.
+            Expr::SimilarTo { .. } => return unsupported("SIMILAR TO"),
+            _ => {}
         }
         ControlFlow::Continue(())
     }
@@ -403,6 +408,11 @@ mod tests {
         {
             assert_eq!(refused(sql).code, Code::FunctionNotAllowed, "{sql}");
         }
+        // Taken for a regular expression, `a%` would not fit `abc`.
+        assert_eq!(
+            refused("SELECT 'abc' SIMILAR TO 'a%'").code,
+            refused("SELECT * FROM t TABLESAMPLE (1)").code
+        );
         assert!(parse("SELECT 1;").is_ok());
         assert!(parse("VALUES (1), (2)").is_ok());
         assert!(parse("EXPLAIN SELECT 1").is_ok());

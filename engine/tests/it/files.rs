@@ -55,6 +55,51 @@ async fn every_row_counts_for_the_type() {
     assert_eq!(ingested.rows, 100_001);
 }
 
+/// Files for Excel say in their first line what separates their fields.
+#[tokio::test]
+async fn a_first_line_may_name_the_separator() {
+    for (text, wanted) in [
+        ("sep=;\r\na;b\r\n1,5;x\r\n", "a text, b text"),
+        ("\u{feff}SEP=|\na|b\n1|2\n", "a int, b int"),
+        ("sep=\t\na\tb\n1\t2\n", "a int, b int"),
+        // Not so these.
+        ("sep=x\n1\n", "sep=x int"),
+        ("sep=;b\n1;2\n", "sep= int, b int"),
+    ] {
+        let ingested = Bench::new().ingest(text, &ReadOptions::default()).await.unwrap();
+        assert_eq!((types(&ingested).as_str(), ingested.rows), (wanted, 1), "{text:?}");
+    }
+    // The line counts where the file is told about.
+    let rejection = Bench::new().rejected("sep=;\na;b\n1;2;3\n").await;
+    assert_eq!((rejection.code, rejection.row), ("ragged_row", Some(3)));
+}
+
+/// Where an integer is among floats it may be somebody's number: it is a float only if that is the same to the digit.
+#[tokio::test]
+async fn no_integer_is_rounded() {
+    let long = "9".repeat(400);
+    for (cells, wanted) in [
+        ("9007199254740992,0.5", "float"),
+        ("9007199254740993,0.5", "text"),
+        ("-9007199254740993,NaN", "text"),
+        ("1.0,9223372036854775807", "text"),
+        ("100000000000000000000,0.5", "float"),
+        ("100000000000000000001,0.5", "text"),
+        (&format!("{long},0.5"), "text"),
+        ("1e-400,1", "text"),
+        ("0e-400,1", "float"),
+        ("0.12345678901234567890,1", "float"),
+        ("9223372036854775807,1", "int"),
+    ] {
+        let text = format!("v\n{}\n", cells.replace(',', "\n"));
+        let ingested = Bench::new().ingest(text, &ReadOptions::default()).await.unwrap();
+        assert_eq!(types(&ingested), format!("v {wanted}"), "{cells}");
+    }
+    let json = r#"[{"v": 9007199254740993}, {"v": 0.5}]"#;
+    let ingested = Bench::new().ingest(json, &ReadOptions::default()).await.unwrap();
+    assert_eq!(types(&ingested), "v text");
+}
+
 /// The first rows promise what the others are. One that breaks the promise counts as if it had come first.
 #[tokio::test]
 async fn what_comes_late_counts_as_what_comes_first() {
@@ -66,6 +111,10 @@ async fn what_comes_late_counts_as_what_comes_first() {
         ("7", "NA"),
         ("7", "99999999999999999999"),
         ("1.5", "NaN"),
+        ("1.5", "9007199254740993"),
+        ("9007199254740993", "1.5"),
+        ("1.5", "9007199254740992"),
+        ("1.5", "1e-400"),
         ("1.5", ""),
         ("2013-01-31", "2013-01-31 05:00"),
         ("2013-01-31 05:00", "2013-01-31 05:00:00.123456789"),

@@ -10,6 +10,7 @@ mod growth_and_overflow;
 mod hostile;
 mod json;
 mod limits;
+mod memberships;
 mod queries;
 mod roundtrip;
 mod sandbox;

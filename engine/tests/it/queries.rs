@@ -71,6 +71,31 @@ async fn floats_that_json_cannot_write_are_told_from_what_is_missing() {
     );
 }
 
+/// What a file says of its smallest and largest values leaves NaN out, which nobody may take for all there is.
+#[tokio::test]
+async fn a_nan_is_in_every_answer_that_it_belongs_to() {
+    let mut bench = Bench::new();
+    bench.load("two", "x,y\nNaN,1\n1.5,2\n").await;
+    assert_eq!(json!(bench.rows("SELECT x FROM two ORDER BY y").await), json!([["NaN"], [1.5]]));
+    let counts = "SELECT sum(x), count(*) FILTER (WHERE isnan(x)), count(*) FILTER (WHERE x = 1.5) FROM two";
+    assert_eq!(json!(bench.rows(counts).await), json!([["NaN", 1, 1]]));
+    bench.load("three", "x,y\nNaN,1\n1.5,2\n3.5,3\n").await;
+    for (sql, wanted) in [
+        ("SELECT max(x) FROM three", json!("NaN")),
+        ("SELECT max(x) FROM three WHERE y > 0", json!("NaN")),
+        ("SELECT count(*) FROM three WHERE x > 100", json!(1)),
+        ("SELECT count(*) FROM three WHERE x + 0 > 100", json!(1)),
+        ("SELECT count(*) FROM three WHERE x = CAST('NaN' AS double)", json!(1)),
+        ("SELECT min(x) FROM three", json!(1.5)),
+    ] {
+        assert_eq!(json!(bench.rows(sql).await), json!([[wanted]]), "{sql}");
+    }
+    // And deep inside of values.
+    bench.load("nested", r#"[{"a": {"x": NaN}}, {"a": {"x": 1.5}}]"#).await;
+    let deep = "SELECT max(a.x), count(*) FILTER (WHERE isnan(a.x)) FROM nested WHERE a.x > 100";
+    assert_eq!(json!(bench.rows(deep).await), json!([["NaN", 1]]));
+}
+
 #[tokio::test]
 async fn answers_leave_in_four_forms() {
     let bench = Bench::flights().await;

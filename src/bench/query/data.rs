@@ -78,7 +78,7 @@ fn write(rows: Rows, path: &Path) -> anyhow::Result<()> {
     let fields = fields.fields().iter().map(|field| Field::new(field.name(), plain(field.data_type()), true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let mut table =
-        ArrowWriter::try_new(File::create(&unfinished)?, schema.clone(), Some(table_properties()))?;
+        ArrowWriter::try_new(File::create(&unfinished)?, schema.clone(), Some(table_properties(&schema)?))?;
     for batch in rows {
         let batch = batch?;
         let columns = batch.columns().iter().zip(schema.fields());

@@ -117,7 +117,8 @@ fn number_or_moment(cell: &[u8]) -> (Kind, Option<Moment>) {
         Some(b'.' | b'e' | b'E') if !padded && is_float(digits, whole) => {
             // Only an exponent, or very many digits, can go beyond what a float holds.
             let plain = digits.len() < 300 && !digits.iter().any(|b| matches!(b, b'e' | b'E'));
-            let fits = plain || float_value(cell).is_some_and(f64::is_finite);
+            let fits =
+                plain || float_value(cell).is_some_and(|v| v.is_finite() && (v != 0.0 || is_zero(digits)));
             (if fits { Kind::Float } else { Kind::Text }, None)
         }
         Some(_) if negative && is_special(digits) => (Kind::Special, None),
@@ -148,6 +149,16 @@ fn is_float(digits: &[u8], whole: usize) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether no digit before the exponent is another than zero.
+fn is_zero(number: &[u8]) -> bool {
+    number.iter().take_while(|b| !matches!(b, b'e' | b'E')).all(|b| matches!(b, b'0' | b'.'))
+}
+
+/// Whether a float is the very integer that the cell says, to the last digit.
+pub(in crate::ingest) fn float_holds(cell: &[u8]) -> bool {
+    float_value(cell).is_some_and(|value| format!("{value:.0}").as_bytes() == cell)
 }
 
 fn is_special(cell: &[u8]) -> bool {

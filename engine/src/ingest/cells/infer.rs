@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Type;
-use super::cell::{Kind, Moment, bool_value, classify, float_value, moment, moment_kind, plain_int, trim};
+use super::cell::{
+    Kind, Moment, bool_value, classify, float_holds, float_value, moment, moment_kind, plain_int, trim,
+};
 use crate::ingest::types::add;
 use crate::ingest::{DEFAULT_MISSING, ReadOptions};
 
@@ -70,8 +72,13 @@ pub(super) enum Promised<'c> {
     Broken,
 }
 
+/// An integer that no float holds.
+const LONG: u16 = 1 << 13;
 const FINE: u16 = 1 << 14;
 const FAR: u16 = 1 << 15;
+
+/// Integers up to this one are all floats, too.
+const FLOAT_HOLDS_TO: u64 = 1 << f64::MANTISSA_DIGITS;
 
 /// What has been seen in a column so far.
 #[derive(Debug, Clone)]
@@ -109,6 +116,10 @@ impl Profile {
         }
         let (kind, moment) = classify(trim(cell));
         self.kinds |= kind.bit();
+        // Fifteen digits are always held.
+        if cell.len() > 15 && matches!(kind, Kind::Int | Kind::BigInt) && !float_holds(trim(cell)) {
+            self.kinds |= LONG;
+        }
         if let Some(m) = moment {
             self.see_moment(m);
         }
@@ -146,6 +157,9 @@ impl Profile {
             Type::Int => {
                 if let Some(value) = plain_int(content) {
                     self.kinds |= Kind::Int.bit();
+                    if value.unsigned_abs() > FLOAT_HOLDS_TO && !float_holds(content) {
+                        self.kinds |= LONG;
+                    }
                     return Promised::Int(value);
                 }
             }
@@ -221,16 +235,18 @@ impl Profile {
     pub(in crate::ingest) fn resolve(&self) -> Type {
         let has = |kind: Kind| self.kinds & kind.bit() != 0;
         let only = |kinds: &[Kind]| {
-            let allowed = kinds.iter().fold(FINE | FAR, |bits, k| bits | k.bit());
+            let allowed = kinds.iter().fold(LONG | FINE | FAR, |bits, k| bits | k.bit());
             self.kinds != 0 && self.kinds & !allowed == 0
         };
         let fine = self.kinds & FINE != 0;
         let far = self.kinds & FAR != 0;
         if only(&[Kind::Int]) {
             Type::Int
-        } else if only(&[Kind::Int, Kind::Float, Kind::Special]) && (has(Kind::Int) || has(Kind::Float))
-            || only(&[Kind::Int, Kind::Float, Kind::Special, Kind::BigInt]) && has(Kind::Float)
+        } else if self.kinds & LONG == 0
+            && (only(&[Kind::Int, Kind::Float, Kind::Special]) && (has(Kind::Int) || has(Kind::Float))
+                || only(&[Kind::Int, Kind::Float, Kind::Special, Kind::BigInt]) && has(Kind::Float))
         {
+            // Fractions are rounded, as everywhere; an integer is never, it may be somebody's number.
             Type::Float
         } else if only(&[Kind::Bool]) {
             Type::Bool

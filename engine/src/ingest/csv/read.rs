@@ -86,13 +86,13 @@ impl<'a> Reading<'a> {
     /// Does it all in an encoding.
     fn read(&self, encoding: &'static Encoding, delimiter: Option<u8>) -> Result<Ingested, Stop> {
         let consumed = Arc::default();
-        let mut rows = self.text(encoding, &consumed)?;
+        let (mut rows, named) = self.text(encoding, &consumed)?;
         let (sample, whole) = rows.sample()?;
         if is_binary(sample) {
             let detail = "The file is full of control characters: it is not delimited text.";
             return Err(Rejection::new("binary_file", detail).into());
         }
-        let delimiter = delimiter.unwrap_or_else(|| sniff::delimiter(sample, whole));
+        let delimiter = delimiter.or(named).unwrap_or_else(|| sniff::delimiter(sample, whole));
         rows.set_delimiter(delimiter);
 
         // What does not fit a type that was asked for is told after all that is wrong with the file itself.
@@ -119,14 +119,17 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// The records from the first one on, and the separator where the file names it.
     fn text(
         &self,
         encoding: &'static Encoding,
         consumed: &Arc<AtomicU64>,
-    ) -> Result<Tokenizer<Unpacked>, Stop> {
+    ) -> Result<(Tokenizer<Unpacked>, Option<u8>), Stop> {
         let input = self.job.open(self.packing, consumed)?;
         let text = Text::encoded(input, encoding, self.job.limits.unpacked_bytes);
-        Ok(Tokenizer::new(text, &self.job.limits))
+        let mut rows = Tokenizer::new(text, &self.job.limits);
+        let named = rows.named_delimiter()?;
+        Ok((rows, named))
     }
 
     /// Goes to the next row that is none of the blank ones between others; false at the end.
@@ -211,7 +214,7 @@ impl<'a> Reading<'a> {
         let mut table = Some(Table::create(self.job, schema)?);
 
         let consumed = Arc::default();
-        let mut rows = self.text(promised.encoding, &consumed)?;
+        let (mut rows, _) = self.text(promised.encoding, &consumed)?;
         rows.set_delimiter(promised.delimiter);
         let mut seen = Seen::default();
         while let Some(writing) = &mut table
@@ -259,7 +262,7 @@ impl<'a> Reading<'a> {
         let mut table = Table::create(self.job, schema.clone())?;
 
         let consumed = Arc::default();
-        let mut rows = self.text(survey.encoding, &consumed)?;
+        let (mut rows, _) = self.text(survey.encoding, &consumed)?;
         rows.set_delimiter(survey.delimiter);
         let mut batch = Batcher::new(schema, &survey.plans, &self.markers);
         let mut skip = survey.header;

@@ -196,6 +196,26 @@ impl<R: Read> Tokenizer<R> {
         Ok((&self.buffer, self.text.ended()))
     }
 
+    /// The separator, where the first line says no more than which it is, as files for Excel do: `sep=;`. That line is
+    /// passed over. Only before the first record.
+    pub(super) fn named_delimiter(&mut self) -> Result<Option<u8>, Stop> {
+        let (sample, _) = self.sample()?;
+        let [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter, rest @ ..] = sample else {
+            return Ok(None);
+        };
+        let end = match rest {
+            [b'\r', b'\n', ..] => 2,
+            [b'\r' | b'\n', ..] => 1,
+            _ => return Ok(None),
+        };
+        let delimiter = *delimiter;
+        if delimiter != b'\t' && (!delimiter.is_ascii_punctuation() || delimiter == b'"') {
+            return Ok(None);
+        }
+        (self.next, self.next_line) = (5 + end, 2);
+        Ok(Some(delimiter))
+    }
+
     pub(super) fn set_delimiter(&mut self, delimiter: u8) {
         self.stops = Stops::new(delimiter);
     }

@@ -60,15 +60,15 @@ fn guarded(job: &Job) -> Result<Ingested, Stop> {
     let mut columns = Columns::new(job, as_views.schema())?;
     let mut unpacked = 0u64;
     for (index, group) in metadata.row_groups().iter().enumerate() {
+        if group.num_rows() == 0 {
+            continue;
+        }
         let measured = pages::check(&ranges, group, data_end)?;
         unpacked = unpacked.saturating_add(measured.unpacked);
         let most = job.limits.unpacked_bytes;
         if unpacked > most {
             let detail = format!("The file unpacks to more than {most} bytes.");
             return Err(Rejection::new("file_too_large", detail).into());
-        }
-        if group.num_rows() == 0 {
-            continue;
         }
         let before = columns.rows();
         let rows = group.num_rows().unsigned_abs();
