@@ -202,7 +202,11 @@ impl Parts {
                 blobs: Arc::clone(&self.blobs),
                 engine: engine.clone(),
             },
-            ingest::Options { parallel: settings.limits.ingest_parallel, ..ingest::Options::default() },
+            ingest::Options {
+                parallel: settings.limits.ingest_parallel,
+                time: settings.limits.ingest_time,
+                ..ingest::Options::default()
+            },
             &self.registry,
         )?;
         let stop = lifecycle.inner();
@@ -349,6 +353,7 @@ fn command_config(settings: &Settings) -> weir_command::Config {
     weir_command::Config {
         upload_bytes: limits.upload_bytes,
         concurrent_imports: limits.import_concurrency,
+        waiting_files: limits.ingest_waiting,
         concurrent_queries: limits.query_concurrency,
         query_wait: limits.query_wait,
         query_time: limits.query_time,

@@ -79,6 +79,8 @@ pub(crate) struct Limits {
     pub(crate) csv_cell_bytes: usize,
     pub(crate) csv_row_bytes: usize,
     pub(crate) ingest_parallel: usize,
+    pub(crate) ingest_time: Duration,
+    pub(crate) ingest_waiting: usize,
     pub(crate) query_time: Duration,
     pub(crate) query_memory: usize,
     pub(crate) query_rows: usize,
@@ -217,6 +219,8 @@ impl Settings {
                 csv_cell_bytes: in_memory(options.csv_cell_bytes, 1 << 20, "csv_cell_bytes")?,
                 csv_row_bytes: in_memory(options.csv_row_bytes, 16 << 20, "csv_row_bytes")?,
                 ingest_parallel: options.ingest_parallel.unwrap_or(2),
+                ingest_time: period(options.ingest_time, HOUR),
+                ingest_waiting: options.ingest_waiting.unwrap_or(100),
                 kept_result_bytes: options.kept_result_bytes.map_or(8 << 20, |bytes| bytes.0),
                 position_wait: options.position_wait.map_or(Duration::from_secs(2), |period| period.0),
                 event_streams: options.event_streams.unwrap_or(2_000),
@@ -249,6 +253,7 @@ impl Settings {
             ("csv_columns", settings.limits.csv_columns),
             ("past_kept", settings.limits.past_kept),
             ("ingest_parallel", settings.limits.ingest_parallel),
+            ("ingest_waiting", settings.limits.ingest_waiting),
             ("model_concurrency", settings.limits.model_concurrency),
         ] {
             if number == 0 {

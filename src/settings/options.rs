@@ -129,6 +129,10 @@ options! {
     csv_row_bytes: Bytes = "WEIR_CSV_ROW_BYTES",
     /// Files that a process reads at the same time [default: 2]
     ingest_parallel: usize = "WEIR_INGEST_PARALLEL",
+    /// Longest time that reading a file may take [default: 1h]
+    ingest_time: Period = "WEIR_INGEST_TIME",
+    /// Files of one workspace that may wait to be read [default: 100]
+    ingest_waiting: usize = "WEIR_INGEST_WAITING",
     /// Longest time that a query may run [default: 30s]
     query_time: Period = "WEIR_QUERY_TIME",
     /// Memory that one query may use before it spills to disk [default: 256MiB]

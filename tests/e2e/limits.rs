@@ -1,5 +1,11 @@
 //! What is over a limit gets a code that says so, and a time to come back where that helps.
 
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use flate2::{Compression, write::GzEncoder};
 use futures::future::{Either, select};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -283,8 +289,52 @@ async fn files_are_read_no_more_at_a_time_than_is_allowed() {
     assert_eq!(most, 1, "the files were too small to see one being read");
 }
 
+/// However much one workspace has read, another's file is not kept waiting by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobodys_files_take_all_turns_or_all_time() {
+    let weir = Weir::start_with(&[("WEIR_INGEST_TIME", "3s"), ("WEIR_INGEST_WAITING", "4")]).await;
+    let (ada, bob) = (weir.register("ada").await, weir.register("bob").await);
+    // Little to send, and minutes to read.
+    let mut blank = GzEncoder::new(Vec::new(), Compression::fast());
+    blank.write_all(&b"\n".repeat(1 << 20)).unwrap();
+    let mut slow = GzEncoder::new(Vec::new(), Compression::fast());
+    slow.write_all(b"a,b\n1,2\n").unwrap();
+    let slow = [slow.finish().unwrap(), blank.finish().unwrap().repeat(4_000)].concat();
+    let mut first = None;
+    for n in 0..4 {
+        let request = ada.post(&format!("/api/v1/datasets?name=slow{n}")).body(slow.clone());
+        let made = expect(request.send().await.unwrap(), StatusCode::ACCEPTED).await;
+        first.get_or_insert(made["id"].as_str().unwrap().to_owned());
+    }
+    let fifth = ada.post("/api/v1/datasets?name=slow5").body(slow).send().await.unwrap();
+    assert!(fifth.headers().contains_key("retry-after"));
+    assert_eq!(expect(fifth, StatusCode::TOO_MANY_REQUESTS).await["code"], "too_many_files");
+
+    let small = bob.post("/api/v1/datasets?name=small").header("prefer", "wait=30").body("a\n1\n");
+    let small = expect(small.send().await.unwrap(), StatusCode::CREATED).await;
+    assert_eq!(small["status"], "ready");
+    let mine = ada.read("/api/v1/datasets?status=ingesting").await;
+    assert!(!mine["items"].as_array().unwrap().is_empty(), "nothing was in the way: {mine}");
+
+    let first = format!("/api/v1/datasets/{}", first.unwrap());
+    let begun = Instant::now();
+    let told = loop {
+        let dataset = ada.read(&first).await;
+        if dataset["status"] != "ingesting" {
+            break dataset;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "it is read for ever: {dataset}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(
+        (&told["status"], &told["reason"]["code"]),
+        (&json!("rejected"), &json!("time_limit")),
+        "{told}"
+    );
+}
+
 /// The test that shows what happens at each limit: where it is, and its name.
-const SHOWN_BY: [(&str, &str, &str); 46] = [
+const SHOWN_BY: [(&str, &str, &str); 48] = [
     ("upload_bytes", HERE, "uploads_are_limited_as_they_are_sent_and_as_they_are_unpacked"),
     ("unpacked_bytes", HERE, "uploads_are_limited_as_they_are_sent_and_as_they_are_unpacked"),
     ("workbook_bytes", HERE, "what_a_file_may_have_is_limited"),
@@ -297,6 +347,8 @@ const SHOWN_BY: [(&str, &str, &str); 46] = [
     ("csv_cell_bytes", HERE, "what_a_file_may_have_is_limited"),
     ("csv_row_bytes", HERE, "what_a_file_may_have_is_limited"),
     ("ingest_parallel", HERE, "files_are_read_no_more_at_a_time_than_is_allowed"),
+    ("ingest_time", HERE, "nobodys_files_take_all_turns_or_all_time"),
+    ("ingest_waiting", HERE, "nobodys_files_take_all_turns_or_all_time"),
     ("import_time", HERE, "waiting_for_others_is_limited"),
     ("import_concurrency", HERE, "waiting_for_others_is_limited"),
     ("query_time", HERE, "what_a_query_may_use_up_is_limited"),

@@ -16,7 +16,7 @@ pub mod queries;
 pub mod questions;
 mod results;
 mod saved;
-mod turns;
+pub(crate) mod turns;
 pub mod undo;
 pub mod uploads;
 
@@ -94,6 +94,8 @@ pub struct Config {
     pub upload_bytes: u64,
     /// Files that are fetched for one workspace at once. 2.
     pub concurrent_imports: usize,
+    /// Files of one workspace that may wait to be read. 100.
+    pub waiting_files: usize,
     /// Queries of one workspace that run at once. 4.
     pub concurrent_queries: usize,
     /// How long a query, a question or an import waits for its turn before it is refused with 429. 10 s.
@@ -128,6 +130,7 @@ impl Default for Config {
         Self {
             upload_bytes: 10 << 30,
             concurrent_imports: 2,
+            waiting_files: 100,
             concurrent_queries: 4,
             query_wait: Duration::from_secs(10),
             query_time: Duration::from_secs(30),

@@ -11,22 +11,22 @@ use weir_events::WorkspaceId;
 
 /// How many of each workspace may be at it at once.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     each: usize,
     of: Mutex<HashMap<WorkspaceId, Arc<Semaphore>>>,
 }
 
 /// All turns were taken for as long as was waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Busy;
+pub(crate) struct Busy;
 
 impl Turns {
-    pub(super) fn new(each: usize) -> Self {
+    pub(crate) fn new(each: usize) -> Self {
         Self { each: each.max(1), of: Mutex::default() }
     }
 
     /// Waits for a turn, which ends when what is returned is dropped.
-    pub(super) async fn take(
+    pub(crate) async fn take(
         &self,
         workspace: WorkspaceId,
         wait: Duration,

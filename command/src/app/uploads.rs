@@ -150,8 +150,15 @@ impl App {
     /// Opens the blob for a dataset's file. A repeated upload writes to a place of its own.
     ///
     /// # Errors
-    /// `storage_unavailable` when the store fails.
+    /// `too_many_files` where enough of them wait to be read, `storage_unavailable` when the store fails.
     pub async fn incoming(&self, cx: &Ctx, dataset: DatasetId) -> Result<Incoming, Problem> {
+        let most = self.config().waiting_files;
+        if self.directory().waiting_files(cx.workspace) >= most {
+            let detail = format!("{most} files of this workspace wait to be read, which is as many as may.");
+            return Err(
+                Problem::new(Code::TooManyFiles, detail).retry_after(std::time::Duration::from_secs(10))
+            );
+        }
         let key = Path::from(format!("uploads/{}/{dataset}/{}", cx.workspace, Uuid::now_v7()));
         let upload = self.blobs().put_multipart(&key).await.map_err(unavailable)?;
         Ok(Incoming {

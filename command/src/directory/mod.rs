@@ -204,6 +204,12 @@ impl Directory {
         self.within(id, |w| Some(w.erasures)).unwrap_or_default()
     }
 
+    /// How many files of the workspace arrived and were not read yet, those of deleted datasets too.
+    pub(crate) fn waiting_files(&self, id: WorkspaceId) -> usize {
+        let count = |w: &model::Workspace| w.datasets.values().map(|dataset| dataset.waiting.len()).sum();
+        self.within(id, |w| Some(count(w))).unwrap_or_default()
+    }
+
     /// A dataset of the workspace, deleted ones too.
     pub fn dataset(&self, workspace: WorkspaceId, id: DatasetId) -> Option<Dataset> {
         self.within(workspace, |w| w.datasets.get(&id).cloned())

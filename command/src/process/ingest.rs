@@ -9,8 +9,11 @@
 //! a growing pause, a bounded number of times; then it is rejected too, so that nobody waits in
 //! vain. A worker that is told to stop hands back what it is at, and one that loses the event log
 //! starts over: neither is the file's fault, so neither counts as a try. What counts at last is how
-//! often a file was handed out at all, since one that takes the process down with it leaves no
-//! other trace.
+//! often a file was begun at all, which is written down beside its table before, since one that takes
+//! the process down with it leaves no other trace.
+//!
+//! A workspace gets one turn less than there are, so that its many or large files never keep another's
+//! waiting; and a file that takes too long is rejected.
 
 use std::{
     collections::HashMap,
@@ -25,6 +28,10 @@ use async_nats::jetstream::{
 use chrono::Utc;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectStoreExt, path::Path};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_engine::{
@@ -43,7 +50,7 @@ use weir_infra::{
 };
 
 use crate::{
-    app::{Error, Executor, uploads::read_options},
+    app::{Error, Executor, turns::Turns, uploads::read_options},
     domain::{
         Ctx, Decider,
         ctx::Seed,
@@ -55,6 +62,10 @@ use crate::{
 const POLL: Duration = Duration::from_secs(20);
 /// How long to wait before asking a server that failed again.
 const AWAY: Duration = Duration::from_secs(1);
+/// Files that a process looks at beyond those that it reads, for one whose turn can come.
+const WAITING: usize = 1_000;
+/// Files that all processes may hold at once.
+const HANDED_OUT: i64 = 10_000;
 /// Files whose failures are remembered.
 const REMEMBERED: usize = 10_000;
 /// What the types of events with a file begin with, whatever their version.
@@ -85,12 +96,14 @@ pub struct Options {
     pub name: String,
     /// Files that this process reads at once. 2.
     pub parallel: usize,
+    /// How long a file may take. 1 h.
+    pub time: Duration,
     /// How long a worker may be silent before its file goes to another. 30 s.
     pub silence: Duration,
     /// How often reading a file may fail before it is rejected. 5.
     pub tries: u32,
-    /// How often a file is handed to a worker before it is rejected, whatever became of it. 100.
-    pub deliveries: u32,
+    /// How often a file is begun before it is rejected, whatever became of it. 100.
+    pub starts: u32,
     /// The pause after the first failed try; each further one is four times as long. 1 s.
     pub pause: Duration,
 }
@@ -100,9 +113,10 @@ impl Default for Options {
         Self {
             name: "ingest".to_owned(),
             parallel: 2,
+            time: Duration::from_secs(3_600),
             silence: Duration::from_secs(30),
             tries: 5,
-            deliveries: 100,
+            starts: 100,
             pause: Duration::from_secs(1),
         }
     }
@@ -129,6 +143,8 @@ pub struct Worker {
     engine: Engine,
     options: Options,
     metrics: Metrics,
+    /// Whose turn it is: of a workspace, and of all.
+    turns: Arc<(Turns, Arc<Semaphore>)>,
     /// How often reading failed here, by the upload's position, for those that wait for another try.
     failures: Arc<Mutex<HashMap<u64, u32>>>,
 }
@@ -179,11 +195,13 @@ impl Worker {
     /// # Errors
     /// When the registry already has metrics of these names.
     pub fn new(adapters: Adapters, options: Options, registry: &Registry) -> Result<Self, prometheus::Error> {
+        let parallel = options.parallel.max(1);
         Ok(Self {
             client: adapters.client,
             executor: Executor::new(adapters.log),
             blobs: adapters.blobs,
             engine: adapters.engine,
+            turns: Arc::new((Turns::new(parallel - 1), Arc::new(Semaphore::new(parallel)))),
             options,
             metrics: Metrics::register(registry)?,
             failures: Arc::default(),
@@ -193,13 +211,8 @@ impl Worker {
     /// Works until it is told to stop; what it is at then is handed back, so that another worker, or
     /// this one after a restart, goes on with it at once. An outage of the log is waited out.
     pub async fn run(self, shutdown: CancellationToken) {
-        let loops = (0..self.options.parallel.max(1)).map(|_| self.clone().take_turns(&shutdown));
-        futures::future::join_all(loops).await;
-    }
-
-    async fn take_turns(self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
-            let consumed = async { self.consume(&self.consumer().await?, shutdown).await };
+            let consumed = async { self.consume(&self.consumer().await?, &shutdown).await };
             if let Err(error) = consumed.await {
                 tracing::warn!(%error, "the ingest worker waits for the event log");
                 shutdown.run_until_cancelled(tokio::time::sleep(AWAY)).await;
@@ -218,33 +231,54 @@ impl Worker {
             ack_wait: self.options.silence,
             // Tries are counted here, where giving up can be said in an event.
             max_deliver: -1,
-            max_ack_pending: 1_000,
+            max_ack_pending: HANDED_OUT,
             ..pull::Config::default()
         };
         Ok(stream.create_consumer(config).await?)
     }
 
-    /// One message at a time: what waits in a buffer would look like a worker that is silent.
+    /// Takes files as they come, and has those read whose turn it is. Of the others the server is told that they are
+    /// not forgotten. After an error none of them is under way any more.
     async fn consume(
         &self,
         consumer: &PullConsumer,
         shutdown: &CancellationToken,
     ) -> Result<(), anyhow::Error> {
+        // One message at a time: what waits in a buffer would look like a worker that is silent.
+        let messages =
+            consumer.stream().max_messages_per_batch(1).expires(POLL).heartbeat(POLL / 4).messages();
+        let mut messages = messages.await?;
+        let mut under_way = JoinSet::new();
         loop {
-            let mut batch = consumer.batch().max_messages(1).expires(POLL).messages().await?;
-            match shutdown.run_until_cancelled(batch.next()).await {
-                None => return Ok(()),
-                Some(None) => {}
-                Some(Some(Err(error))) => return Err(anyhow::anyhow!(error)),
-                Some(Some(Ok(message))) => self.handle(&message, shutdown).await?,
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(ended) = under_way.join_next() => ended??,
+                message = messages.next(), if under_way.len() < WAITING => {
+                    let message = message.ok_or_else(|| anyhow::anyhow!("there are no messages any more"))??;
+                    let (worker, shutdown) = (self.clone(), shutdown.clone());
+                    under_way.spawn(async move { worker.handle(&message, &shutdown).await });
+                }
             }
         }
+        // They hand back what they are at.
+        while let Some(ended) = under_way.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+
+    /// Waits until it is a workspace's turn; it ends when what is returned is dropped.
+    async fn turn(&self, workspace: WorkspaceId) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+        let (of_each, of_all) = &*self.turns;
+        let own = of_each.take(workspace, Duration::MAX).await.ok()?;
+        // Neither is ever closed.
+        Some((own, Arc::clone(of_all).acquire_owned().await.ok()?))
     }
 
     async fn handle(&self, message: &Message, shutdown: &CancellationToken) -> Result<(), anyhow::Error> {
         let info = message.info().map_err(|e| anyhow::anyhow!(e))?;
         let sequence = info.stream_sequence;
-        let deliveries = u32::try_from(info.delivered).unwrap_or(u32::MAX);
         let job = match task(&stored(message, sequence)) {
             Task::Read(job) => job,
             Task::Nothing => return acked(message, AckKind::Ack).await,
@@ -255,7 +289,7 @@ impl Worker {
             }
         };
         let outcome = tokio::select! {
-            outcome = self.attempt(&job, sequence, deliveries) => outcome,
+            outcome = self.attempt(&job, sequence) => outcome,
             error = self.stay_in_touch(message) => return Err(error),
             () = shutdown.cancelled() => {
                 self.metrics.files_total.with_label_values(&["handed_back"]).inc();
@@ -282,20 +316,23 @@ impl Worker {
         acked(message, ack).await
     }
 
-    /// Reads a file, or gives it up where that failed too often.
-    async fn attempt(&self, job: &Job, sequence: u64, deliveries: u32) -> Outcome {
-        let outcome = if deliveries > self.options.deliveries {
-            Outcome::Failed(format!("it was handed out {deliveries} times"))
-        } else {
-            self.work(job).await
+    /// Reads a file when its turn has come, or gives it up where that failed too often.
+    async fn attempt(&self, job: &Job, sequence: u64) -> Outcome {
+        let _turn = self.turn(job.workspace).await;
+        let (outcome, spent) = match self.begun(job).await {
+            Ok(starts) if starts > self.options.starts => {
+                (Outcome::Failed(format!("it was begun {starts} times")), true)
+            }
+            Ok(_) => (self.work(job).await, false),
+            Err(error) => (Outcome::Failed(error.to_string()), false),
         };
         let outcome = match outcome {
             Outcome::Failed(error) => {
                 let failures = self.failed(sequence);
-                if failures < self.options.tries && deliveries <= self.options.deliveries {
+                if failures < self.options.tries && !spent {
                     return Outcome::Failed(error);
                 }
-                tracing::warn!(dataset = %job.dataset, failures, deliveries, %error, "a file is given up");
+                tracing::warn!(dataset = %job.dataset, failures, spent, %error, "a file is given up");
                 self.give_up(job).await
             }
             outcome => outcome,
@@ -304,6 +341,20 @@ impl Worker {
             self.all_failures().remove(&sequence);
         }
         outcome
+    }
+
+    /// Writes down that a file is begun, and says how often it was. What is written goes with the tables that do not
+    /// count.
+    async fn begun(&self, job: &Job) -> Result<u32, anyhow::Error> {
+        let key = Path::from(format!("tables/{}/{}/{}-starts", job.workspace, job.dataset, job.version));
+        let before = match self.blobs.get(&key).await {
+            Ok(found) => String::from_utf8_lossy(&found.bytes().await?).parse().unwrap_or_default(),
+            Err(object_store::Error::NotFound { .. }) => 0_u32,
+            Err(error) => return Err(error.into()),
+        };
+        let starts = before.saturating_add(1);
+        self.blobs.put(&key, starts.to_string().into()).await?;
+        Ok(starts)
     }
 
     fn all_failures(&self) -> MutexGuard<'_, HashMap<u64, u32>> {
@@ -375,8 +426,16 @@ impl Worker {
         let progress = move |p: ingest::Progress| {
             tracing::debug!(%dataset, phase = ?p.phase, bytes = p.bytes, of = p.total_bytes, rows = p.rows, "reading");
         };
-        let ingested = self.engine.ingest(&job.upload.blob, &table, &options, progress).await;
+        let reading = self.engine.ingest(&job.upload.blob, &table, &options, progress);
+        let ingested = tokio::time::timeout(self.options.time, reading).await;
         drop(running);
+        let Ok(ingested) = ingested else {
+            let detail = format!(
+                "The file could not be read within {} s. Upload it in parts, or in a form that is read sooner, such as Parquet.",
+                self.options.time.as_secs()
+            );
+            return self.reject(job, rejected(version, "time_limit", detail), "rejected").await;
+        };
         match ingested {
             Ok(ingested) => {
                 let elapsed = started.elapsed();

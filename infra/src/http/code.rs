@@ -104,6 +104,7 @@ codes! {
     ImportFailed = "import_failed", BAD_GATEWAY, "The file could not be fetched";
     ImportTimeout = "import_timeout", GATEWAY_TIMEOUT, "The file took too long to be fetched";
     TooManyImports = "too_many_imports", TOO_MANY_REQUESTS, "As many files are fetched as may be at once";
+    TooManyFiles = "too_many_files", TOO_MANY_REQUESTS, "As many files wait to be read as may";
     DatasetRejected = "dataset_rejected", UNPROCESSABLE_ENTITY, "The file could not be read";
     EventNotFound = "event_not_found", NOT_FOUND, "Nothing happened to it at this position";
     NotUndoable = "not_undoable", CONFLICT, "This cannot be taken back";
