@@ -52,8 +52,8 @@ pub enum Error {
     /// The address is none that files are fetched from.
     #[error("{0}")]
     Invalid(&'static str),
-    /// It leads to where nobody outside may look.
-    #[error("the address, or one that it leads to, is not public")]
+    /// It leads to where nobody outside may look, or nowhere: which of the two would tell what names there are inside.
+    #[error("the address, or one that it leads to, is not public, or nobody knows its name")]
     NotPublic,
     /// There is no such host, or it cannot be reached.
     #[error("the server cannot be reached")]
@@ -285,12 +285,14 @@ impl Resolve for Public {
         let host = name.as_str().to_ascii_lowercase();
         let excepted = self.excepted.contains(&host);
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await;
+            let found = found.map(Iterator::collect::<Vec<SocketAddr>>);
             // One private address among public ones is no accident.
-            if !excepted && found.iter().any(|address| !is_public(address.ip())) {
+            let public = found.as_ref().is_ok_and(|all| all.iter().all(|address| is_public(address.ip())));
+            if !excepted && !public {
                 return Err(NotPublic.into());
             }
-            Ok(Box::new(found.into_iter()) as Addrs)
+            Ok(Box::new(found?.into_iter()) as Addrs)
         })
     }
 }
@@ -414,6 +416,8 @@ mod tests {
             "https://169.254.169.254/latest/meta-data",
             "https://[::ffff:10.0.0.1]/x",
             "https://0/x",
+            // Told no differently from a name that is known inside alone.
+            "https://nobody.invalid/x",
         ] {
             assert_eq!(refused(address).await, Error::NotPublic, "{address}");
         }

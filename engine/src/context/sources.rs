@@ -102,14 +102,16 @@ impl<'w, 'a> Sources<'w, 'a> {
         let real =
             real.or_else(|| catalog.datasets.iter().find(|d| d.name.eq_ignore_ascii_case(&ident.value)));
         let is = |d: usize, e: &Entry| self.world.entry(d).is_ok_and(|own| std::ptr::eq(own, e));
+        let named = context.dataset(&ident.value).filter(|d| self.world.entry(*d).is_ok());
+        // What the context calls so is meant, whatever other dataset came to bear that name since.
+        let real = real.filter(|entry| named.is_none_or(|d| is(d, entry)));
         if let Some(entry) = real {
             source.entry = Some(entry);
             // Of two that are the same one, that which bears the name.
-            let named = context.dataset(&ident.value).filter(|d| is(*d, entry));
             source.dataset = named.or_else(|| (0..context.datasets.len()).find(|d| is(*d, entry)));
             return;
         }
-        let Some(dataset) = context.dataset(&ident.value) else { return };
+        let Some(dataset) = named else { return };
         let Ok(entry) = self.world.entry(dataset) else { return };
         (source.entry, source.dataset) = (Some(entry), Some(dataset));
         let table = sql::ident(&entry.name);

@@ -226,6 +226,16 @@ fn names_of_metrics_in_sql_are_spelt_out() {
             None => assert!(got.is_ok(), "{sql}: {got:?}"),
         }
     }
+    // A dataset that came to bear a name of the context's changes nothing of what that means.
+    let mut more = catalog();
+    more.datasets.push(entry("origin", "faa:text flights:int"));
+    let named = "SELECT origin.name FROM flights f JOIN origin ON f.origin = origin.faa";
+    let wanted = "SELECT origin.name FROM flights f JOIN airports AS origin ON f.origin = origin.faa";
+    for catalog in [catalog(), more] {
+        assert_eq!(expand(&flights(), named, &catalog).unwrap(), wanted);
+        let within = format!("SELECT flight_count FROM flights WHERE carrier IN ({named})");
+        assert!(expand(&flights(), &within, &catalog).unwrap().contains(wanted));
+    }
     // 'seats' is a column of planes, and a column wins.
     assert_eq!(expanded("SELECT seats FROM planes p").unwrap(), "SELECT seats FROM planes p");
 }
