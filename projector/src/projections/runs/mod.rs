@@ -33,6 +33,7 @@ pub(crate) struct Delta {
     models: Vec<Option<String>>,
     contexts: Vec<Option<String>>,
     events_to: Vec<Option<i64>>,
+    stages: Vec<Option<String>>,
     at: Vec<DateTime<Utc>>,
     actors: Vec<String>,
     users: Vec<Option<Uuid>>,
@@ -41,7 +42,7 @@ pub(crate) struct Delta {
 
 impl Projection for Runs {
     const NAME: &'static str = "runs";
-    const VERSION: i32 = 4;
+    const VERSION: i32 = 5;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
@@ -68,6 +69,7 @@ impl Projection for Runs {
                 delta.models.push(e.model.clone());
                 delta.contexts.push(e.context.as_ref().map(json));
                 delta.events_to.push(e.events_to.map(int));
+                delta.stages.push(e.stages.as_ref().map(json));
             }
             query::Event::Failed(e) => {
                 delta.runs.push(e.run_id.0);
@@ -88,6 +90,7 @@ impl Projection for Runs {
                 delta.models.push(e.model.clone());
                 delta.contexts.push(None);
                 delta.events_to.push(None);
+                delta.stages.push(None);
             }
             query::Event::Saved(_) | query::Event::Renamed(_) | query::Event::Unsaved(_) => return,
         }
@@ -128,6 +131,7 @@ impl Projection for Runs {
             &d.actors,
             &d.users,
             &d.positions,
+            &d.stages,
         ];
         execute(tx, include_str!("write.sql"), params).await
     }
