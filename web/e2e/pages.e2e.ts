@@ -370,7 +370,7 @@ tried(
     await recommended(other).waitFor();
 
     await page.goto(weir.url);
-    await page.getByText("Evidence").first().click();
+    await page.getByText("No query has read first since it was uploaded.").click();
     await page.getByText("created").first().waitFor();
     const before = new Date().toISOString();
     await page.getByRole("button", { name: "Dismiss: Ask something of first" }).click();

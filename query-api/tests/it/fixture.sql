@@ -89,8 +89,7 @@ VALUES
 
 INSERT INTO dismissals VALUES
     (:ws, 'query_dataset.:n0000000-0000-0000-0000-0000000000d1', 'query_dataset',
-     ':n0000000-0000-0000-0000-0000000000d1', '2026-03-02T09:00:00Z', :user, 18),
-    (:ws, 'upload_dataset', 'upload_dataset', NULL, '2026-03-01T09:00:00Z', NULL, 9);
+     ':n0000000-0000-0000-0000-0000000000d1', '2026-03-02T09:00:00Z', :user, 18);
 
 UPDATE runs SET question = 'Which carriers are there?', model = 'small-1',
     stages = '{"resolve_ms": 0.25, "store_ms": 1.5}'

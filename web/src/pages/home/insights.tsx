@@ -96,9 +96,8 @@ function Actions({ actions, dismissed }: { actions: Action[]; dismissed: Schema<
             <Icon name={action.kind.startsWith("fix") ? "alert" : "bulb"} />
             <div>
               <Link to={place(action)}>{action.title}</Link>
-              <p className="quiet">{action.detail}</p>
               <details>
-                <summary>Evidence</summary>
+                <summary title="Show the evidence">{action.detail}</summary>
                 <dl>
                   {evidence(action.evidence as Record<string, unknown>).map(([what, value]) => (
                     <div key={what}>

@@ -1,4 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
+import { readFrom } from "../../api/change";
 import { api, type Schema, unwrap } from "../../api/client";
 import { moment, past } from "../../api/queries";
 
@@ -58,4 +59,11 @@ export const planOf = (sql: string) =>
   queryOptions({
     queryKey: ["runs", "as of its own moment", sql, "plan"],
     queryFn: ({ signal }) => unwrap(api.POST("/api/v1/queries/plan", { body: { sql } as Schema<"Ask">, signal })),
+  });
+
+/** Which language model answers one's questions, if any does. */
+export const myModel = () =>
+  queryOptions({
+    queryKey: ["me", "model"],
+    queryFn: ({ signal }) => readFrom<Schema<"MyModel">>("/api/v1/me/model", signal),
   });

@@ -17,7 +17,7 @@ import { Tabs } from "../../ui/tabs";
 import { NOTHING_PICKED, Pick, wanted } from "../contexts/pick";
 import { parsed } from "../contexts/queries";
 import { Grid, tsv } from "./grid";
-import { contexts, lately, planOf, query, receipt, saved, tables } from "./queries";
+import { contexts, lately, myModel, planOf, query, receipt, saved, tables } from "./queries";
 
 const Editor = lazy(() => import("../../editor/editor"));
 
@@ -174,6 +174,7 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
                 />
               </Suspense>
             )}
+            {mode === "In words" && <Answerer />}
             {mode === "In words" && (
               <textarea
                 className="question"
@@ -271,6 +272,18 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
         <Aside kept={kept} />
       </div>
     </div>
+  );
+}
+
+/** Who answers questions in words; where nobody does, how that is changed. */
+function Answerer() {
+  const mine = useQuery(myModel());
+  if (!mine.data || mine.data.own || mine.data.configured) return null;
+  return (
+    <p className="notice">
+      No language model is configured here. Give a key of your own under <Link to="/settings/model">Settings</Link>, or
+      have whoever runs Weir <a href="/docs/guide/queries">configure one</a>.
+    </p>
   );
 }
 
