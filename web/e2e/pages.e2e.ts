@@ -110,7 +110,7 @@ tried(
     await page.getByRole("combobox", { name: "where" }).fill("at_least_late");
     await page.getByRole("textbox", { name: "minutes" }).fill("60");
     await page.getByRole("button", { name: "Plan" }).click();
-    await page.getByText("LEFT JOIN airlines").waitFor();
+    await page.getByRole("region", { name: "Plan" }).getByText("LEFT JOIN airlines").waitFor();
     await page.getByRole("button", { name: /^Run/ }).click();
     await page.getByRole("grid").waitFor();
     expect(await violations(page)).toEqual([]);

@@ -276,7 +276,9 @@ function Activity({ items }: { items: Schema<"Activity">[] }) {
           </label>
         ))}
       </fieldset>
-      {shown.length === 0 && <Empty>Nothing of that kind happened lately.</Empty>}
+      {shown.length === 0 && (
+        <Empty>{kind ? "Nothing of that kind happened lately." : "Nothing has happened yet."}</Empty>
+      )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled has to be reached by keys */}
       <ol className="feed" tabIndex={0}>
         {shown.slice(0, 14).map(({ items: [first, ...rest] }) =>
