@@ -137,6 +137,7 @@ pub fn executed(subject: &Subject) -> NewEvent {
             result_hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
             result: None,
             events_to: None,
+            stages: None,
             context: None,
             question: None,
             model: None,

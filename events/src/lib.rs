@@ -3,6 +3,7 @@
 //!
 //! - [`workspace`], [`member`], [`dataset`], [`context`], [`query`], [`visualization`], [`name`]: the payloads,
 //!   one module per aggregate, each with one enum that lists its events and their wire types.
+//! - [`action`]: names of recommended actions, for those who dismiss one.
 //! - [`envelope`]: CloudEvents 1.0 in the NATS binary binding: an event and its headers.
 //! - [`subject`]: where an event is written: `weir.<workspace>.<aggregate>.<id>`.
 //! - [`schema`]: JSON Schemas, AsyncAPI and the page about all of it, made from the types.
@@ -18,6 +19,7 @@
 #[macro_use]
 mod macros;
 
+pub mod action;
 pub mod context;
 #[cfg(feature = "contract")]
 #[expect(clippy::disallowed_methods, reason = "a suite of tests makes its own ids")]
@@ -39,6 +41,7 @@ pub mod wanted;
 pub mod webhook;
 pub mod workspace;
 
+pub use action::{ActionId, ActionKind};
 pub use envelope::{Actor, DecodeError, Headers, Metadata, NewEvent, Recorded, Stored};
 pub use id::{
     ApiKeyId, ContextId, DatasetId, EventId, QueryId, RunId, UserId, VisualizationId, WebhookId, WorkspaceId,

@@ -87,6 +87,29 @@ pub struct Executed {
     /// Where the log was that it read, if it read the workspace's past.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events_to: Option<u64>,
+    /// Where the time went, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<Stages>,
+}
+
+/// Where the time of an answered query went, in milliseconds. A stage that was not needed is not there: what a cache
+/// had is neither planned nor run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stages {
+    /// Finding out what its tables are.
+    pub resolve_ms: f64,
+    /// Waiting for its turn among the workspace's queries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<f64>,
+    /// Until there was a plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_ms: Option<f64>,
+    /// From the plan to the last row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_ms: Option<f64>,
+    /// Keeping the answer, after it was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_ms: Option<f64>,
 }
 
 /// A query was not answered.

@@ -86,6 +86,7 @@ fn of_query(event: &mut query::Event, visit: Visit<'_>) {
             result: _,
             model: _,
             events_to: _,
+            stages: _,
         }) => {
             plain(visit, Holder::Member, sql);
             plain(visit, Holder::Member, pattern);

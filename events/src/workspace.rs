@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::UserId;
+use crate::{UserId, action::ActionId};
 
 events! {
     /// What can happen to a workspace.
@@ -14,6 +14,10 @@ events! {
         Renamed = "weir.workspace.renamed.v1",
         /// Its owner decided whether language models may see its rows.
         RowsShared = "weir.workspace.rows_shared.v1",
+        /// Someone does not want an action to be recommended any more.
+        ActionDismissed = "weir.workspace.action_dismissed.v1",
+        /// An action that was dismissed may be recommended again.
+        ActionRestored = "weir.workspace.action_restored.v1",
         /// It was deleted for good, and what was written in it erased.
         Deleted = "weir.workspace.deleted.v1",
     }
@@ -43,6 +47,20 @@ pub struct Renamed {
 pub struct RowsShared {
     /// Whether they may.
     pub shared: bool,
+}
+
+/// Someone does not want an action to be recommended any more, to anybody in the workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ActionDismissed {
+    /// Which one.
+    pub action: ActionId,
+}
+
+/// An action that was dismissed may be recommended again, where there still is a reason to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ActionRestored {
+    /// Which one.
+    pub action: ActionId,
 }
 
 /// A workspace was deleted for good: nobody is in it any more, its files are deleted, and the keys that its texts were

@@ -209,7 +209,9 @@ impl Sender {
             Err(error) => {
                 // The address may be a token.
                 let error = match fetch::failure(&error.without_url()) {
-                    fetch::Error::NotPublic => "the address is not public, or nobody knows its name".to_owned(),
+                    fetch::Error::NotPublic => {
+                        "the address is not public, or nobody knows its name".to_owned()
+                    }
                     other => other.to_string(),
                 };
                 return failed(None, error);

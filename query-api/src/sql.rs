@@ -27,6 +27,7 @@ pub fn statements() -> Vec<(String, String)> {
         ("insights/patterns", insights::PATTERNS),
         ("insights/failing", insights::FAILING),
         ("insights/datasets", insights::DATASETS),
+        ("insights/dismissed", insights::DISMISSED),
     ]
     .map(|(name, sql)| (name.to_owned(), sql.to_owned()))
     .into();

@@ -123,6 +123,7 @@ fn run(n: u128) -> Executed {
         result_hash: "00".to_owned(),
         result: None,
         events_to: None,
+        stages: None,
         context: None,
         question: None,
         model: None,

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make their own ids and times")]
 
 mod accounts;
+mod advice;
 mod archive;
 mod crash;
 mod erasing;

@@ -141,6 +141,7 @@ async fn one_of_everything(ada: &Caller) -> (BTreeMap<&'static str, String>, u64
         ("api-keys", &key["id"]),
         ("webhooks", &hook["id"]),
         ("deliveries", &json!(uuid::Uuid::new_v4())),
+        ("insights", &json!(format!("review_dataset.{}", dataset["id"].as_str().unwrap()))),
         ("workspaces", &json!(ada.workspace)),
         ("projections", &json!("usage")),
         ("members", &ada.read("/api/v1/me").await["user"]["id"]),

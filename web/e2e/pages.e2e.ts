@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { workbook } from "./workbook";
 import { ask, browser, browserPath, samples, tabTo, visitor, Weir, write } from "./world";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -41,6 +42,13 @@ async function violations(page: Page): Promise<string[]> {
   return found;
 }
 
+/** Keeps a picture of what is seen, if pictures are wanted. */
+async function picture(page: Page, name: string) {
+  if (!PICTURES) return;
+  mkdirSync(PICTURES, { recursive: true });
+  await page.screenshot({ path: `${PICTURES}/${name}.png` });
+}
+
 /** Waits until nothing is drawn in grey any more. */
 async function settle(page: Page) {
   await page.waitForFunction(() => !document.querySelector(".skeleton, .placeholder"), undefined, { timeout: 20_000 });
@@ -63,6 +71,10 @@ tried(
     await page.keyboard.press("ControlOrMeta+Enter");
     await page.getByRole("grid").waitFor();
     expect(Number(await page.getByRole("grid").getAttribute("aria-rowcount"))).toBeGreaterThan(10);
+    await page.getByRole("tab", { name: "How it came about" }).click();
+    await page.getByRole("list", { name: "Time by stage" }).getByText("planning").waitFor();
+    await page.getByRole("tab", { name: "Plan" }).click();
+    await page.getByText(/TableScan: flights/).waitFor();
 
     await page.getByRole("link", { name: "Chart this" }).click();
     await page.locator(".chart svg").waitFor();
@@ -89,6 +101,20 @@ tried(
     await page.getByRole("combobox", { name: "by" }).fill("airlines.name");
     await page.getByRole("button", { name: "Try it" }).click();
     await page.getByText("LEFT JOIN airlines").waitFor();
+
+    // The same from the page of queries: planned before it is run.
+    await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Query" }).click();
+    await page.getByText("Metrics", { exact: true }).click();
+    await page.getByText("flight_count", { exact: true }).click();
+    await page.getByRole("combobox", { name: "by" }).fill("airlines.name");
+    await page.getByRole("combobox", { name: "where" }).fill("at_least_late");
+    await page.getByRole("textbox", { name: "minutes" }).fill("60");
+    await page.getByRole("button", { name: "Plan" }).click();
+    await page.getByRole("region", { name: "Plan" }).getByText("LEFT JOIN airlines").waitFor();
+    await page.getByRole("button", { name: /^Run/ }).click();
+    await page.getByRole("grid").waitFor();
+    expect(await violations(page)).toEqual([]);
+    await picture(page, "query-metrics-light");
 
     const id = async (kind: string) => {
       await page.goto(`${weir.url}/${kind}`);
@@ -127,10 +153,7 @@ tried(
         await page.getByRole("main").waitFor();
         await settle(page);
         for (const violation of await violations(page)) wrong.push(`${name}, ${scheme}: ${violation}`);
-        if (PICTURES) {
-          mkdirSync(PICTURES, { recursive: true });
-          await page.screenshot({ path: `${PICTURES}/${name}-${scheme}.png` });
-        }
+        await picture(page, `${name}-${scheme}`);
       }
     }
     await page.emulateMedia({ colorScheme: "light" });
@@ -140,7 +163,7 @@ tried(
       await settle(page);
       const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       if (over > 0) wrong.push(`${name} is ${over} pixels wider than a telephone`);
-      if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}-narrow.png` });
+      await picture(page, `${name}-narrow`);
     }
     expect(wrong).toEqual([]);
     expect(page.complaints).toEqual([]);
@@ -178,14 +201,39 @@ tried(
       String(await ask(page, "/api/v1/queries", { method: "POST", body: JSON.stringify({ sql }) })),
     );
     const result = (accept: string) => ask(page, `/api/v1/runs/${run.run_id}/result`, { headers: { Accept: accept } });
-    const workbook = readFileSync(new URL("../../engine/tests/data/people.xls", import.meta.url));
+    const old = readFileSync(new URL("../../engine/tests/data/people.xls", import.meta.url));
     await page.setInputFiles("input[type=file]", [
-      { name: "people.xls", mimeType: "application/vnd.ms-excel", buffer: workbook },
+      { name: "people.xls", mimeType: "application/vnd.ms-excel", buffer: old },
       { name: "p.parquet", mimeType: "", buffer: await result("application/vnd.apache.parquet") },
       { name: "q.arrow", mimeType: "", buffer: await result("application/vnd.apache.arrow.stream") },
       { name: "r.csv.gz", mimeType: "application/gzip", buffer: gzipSync("n\n1\n2\n3\n") },
+      {
+        name: "sales.xlsx",
+        mimeType: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        buffer: workbook({
+          March: [
+            ["day", "sold"],
+            [1, 10],
+            [2, 20],
+          ],
+          April: [
+            ["day", "sold", "shop"],
+            [1, 30, "north"],
+            [2, 40, "south"],
+            [3, 50, "west"],
+          ],
+        }),
+      },
     ]);
-    await ready(9);
+    await ready(10);
+    // Of a workbook one sheet is read, and another one where that is wanted.
+    await list.getByRole("link", { name: "sales", exact: true }).click();
+    await page.getByRole("tab", { name: "Columns" }).click();
+    await page.getByRole("combobox", { name: "Sheet" }).selectOption("April");
+    await page.getByRole("button", { name: "Read it so" }).click();
+    await page.getByText("3 rows").first().waitFor();
+    await page.getByRole("tab", { name: "Preview" }).click();
+    await page.getByRole("cell", { name: "south" }).waitFor();
     expect(page.complaints).toEqual([]);
     await page.context().close();
   },
@@ -305,6 +353,97 @@ tried(
     await page.context().close();
   },
   120_000,
+);
+
+tried(
+  "a recommendation is dismissed for everybody, taken back, and shown in the past as it was",
+  async () => {
+    const page = await visitor(chromium, weir, "Fritz");
+    await page.goto(`${weir.url}/datasets`);
+    await page.setInputFiles("input[type=file]", [
+      { name: "first.csv", mimeType: "text/csv", buffer: Buffer.from("n\n1\n") },
+    ]);
+    await page.locator(".uploads li[data-stage=ready]").waitFor();
+    const other = await page.context().newPage();
+    await other.goto(weir.url);
+    const recommended = (at: Page) => at.getByRole("list", { name: "Recommended" }).getByText("Ask something of first");
+    await recommended(other).waitFor();
+
+    await page.goto(weir.url);
+    await page.getByText("No query has read first since it was uploaded.").click();
+    await page.getByText("created").first().waitFor();
+    const before = new Date().toISOString();
+    await page.getByRole("button", { name: "Dismiss: Ask something of first" }).click();
+    await page.getByText("Dismissed: Ask something of first").waitFor();
+    await recommended(page).waitFor({ state: "detached" });
+    // Nobody reloads anything.
+    await recommended(other).waitFor({ state: "detached" });
+    await other.getByText("dismissed the advice to ask something of a dataset").first().waitFor();
+    expect(await violations(page)).toEqual([]);
+
+    await other.goto(`${weir.url}/?as_of=${encodeURIComponent(before)}`);
+    await recommended(other).waitFor();
+    expect(await other.getByRole("button", { name: /^Dismiss/ }).isDisabled()).toBe(true);
+    await other.goto(weir.url);
+    await other.getByText("1 dismissed").click();
+    await other.getByRole("button", { name: "Recommend again: Ask something of first" }).waitFor();
+
+    await page.getByRole("button", { name: "Undo" }).click();
+    await recommended(page).waitFor();
+    await recommended(other).waitFor();
+    expect(page.complaints).toEqual([]);
+    await page.context().close();
+  },
+  120_000,
+);
+
+tried(
+  "pages say that there is nothing, what went wrong, and that Weir cannot be reached",
+  async () => {
+    const page = await visitor(chromium, weir, "Emil");
+    const wrong: string[] = [];
+    const nowhere = "/00000000-0000-4000-8000-000000000000";
+    const states: [string, string, RegExp][] = [
+      ["empty-home", "/", /Nothing was asked yet/],
+      ["empty-datasets", "/datasets", /There are no files yet/],
+      ["empty-query", "/query", /None has a name yet/],
+      ["empty-charts", "/charts", /No chart/],
+      ["empty-contexts", "/contexts", /context/],
+      ["empty-activity", "/activity", /created the workspace|joined/],
+      ["error-dataset", `/datasets${nowhere}`, /There is no dataset/],
+      ["error-chart", `/charts${nowhere}`, /There is no visualization/],
+      ["error-query", "/query?run&sql=SELECT%20a%20FROM%20nothing", /There is no table/],
+    ];
+    for (const scheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme: scheme });
+      for (const [name, path, text] of states) {
+        await page.goto(weir.url + path);
+        await page.getByRole("main").getByText(text).first().waitFor();
+        await settle(page);
+        for (const violation of await violations(page)) wrong.push(`${name}, ${scheme}: ${violation}`);
+        await picture(page, `${name}-${scheme}`);
+      }
+      // What was not asked for before cannot be had without a network; what is there stays.
+      await page.goto(`${weir.url}/charts`);
+      await page.getByRole("heading", { name: "Charts", exact: true }).waitFor();
+      await page.context().setOffline(true);
+      await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Activity" }).click();
+      await page.getByText("Weir cannot be reached.").waitFor({ timeout: 30_000 });
+      for (const violation of await violations(page)) wrong.push(`offline, ${scheme}: ${violation}`);
+      await picture(page, `offline-activity-${scheme}`);
+      await page.getByRole("button", { name: "Try again" }).waitFor();
+      // It goes on by itself.
+      await page.context().setOffline(false);
+      await page
+        .getByText(/joined|created the workspace/)
+        .first()
+        .waitFor();
+    }
+    expect(wrong).toEqual([]);
+    expect(page.complaints).toEqual([]);
+    await page.context().close();
+  },
+  180_000,
 );
 
 tried(

@@ -14,6 +14,8 @@ const LIGHTHOUSE = "lighthouse@12.8.2";
 const WANTED: Record<string, number> = { performance: 0.95, accessibility: 1, "best-practices": 0.95 };
 /** Milliseconds until the largest part of the page is there. */
 const LARGEST = 1_000;
+/** How far what is seen may jump while the page comes. */
+const SHIFT = 0.05;
 
 /** A port that is free now. */
 async function freePort(): Promise<number> {
@@ -75,6 +77,9 @@ test("home is as fast and as accessible as it is said to be", { timeout: 300_000
     const largest = audits["largest-contentful-paint"].numericValue as number;
     console.log(`largest paint    ${Math.round(largest)} ms (less than ${LARGEST})`);
     if (largest >= LARGEST) wrong.push("largest contentful paint");
+    const shift = audits["cumulative-layout-shift"].numericValue as number;
+    console.log(`layout shift     ${shift.toFixed(3)} (less than ${SHIFT})`);
+    if (shift >= SHIFT) wrong.push("layout shift");
     if (wrong.length) throw new Error(`below what is wanted: ${wrong.join(", ")}`);
   } finally {
     await context.close();

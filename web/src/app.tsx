@@ -28,7 +28,8 @@ class Guard extends Component<{ children: ReactNode }, { error: unknown }> {
 
   override render() {
     if (this.state.error === undefined) return this.props.children;
-    return <Failure error={this.state.error} retry={() => this.setState({ error: undefined })} />;
+    // From the beginning: a part of the pages that could not be loaded once is not asked for again otherwise.
+    return <Failure error={this.state.error} retry={() => window.location.reload()} />;
   }
 }
 

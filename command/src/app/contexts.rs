@@ -285,12 +285,34 @@ impl App {
         limit: Option<u64>,
     ) -> Result<AnsweredIn, FailedRun> {
         let started = Instant::now();
-        let Found { within, context } = self.find_context(cx.workspace, wanted)?;
+        let (Found { within, context }, catalog, sql) = self.compiled(cx.workspace, wanted, asked).await?;
+        let origin = Origin { context: Some(within.clone()), ..Origin::default() };
+        let run = Box::pin(self.ask_for(cx, &sql, limit, started, origin)).await;
+        let run = run.map_err(|failed| FailedRun { problem: failed.problem.sql(&sql), ..failed })?;
+        let rules = self.check_rules(cx.workspace, &context, &catalog, &run).await;
+        Ok(AnsweredIn { run, sql, within, rules })
+    }
+
+    /// The SQL that follows from what is asked in a context.
+    ///
+    /// # Errors
+    /// As [`Self::ask_in`], before anything is run.
+    pub async fn sql_in(&self, workspace: WorkspaceId, wanted: &str, asked: In) -> Result<String, Problem> {
+        Ok(self.compiled(workspace, wanted, asked).await?.2)
+    }
+
+    async fn compiled(
+        &self,
+        workspace: WorkspaceId,
+        wanted: &str,
+        asked: In,
+    ) -> Result<(Found, Catalog, String), Problem> {
+        let found = self.find_context(workspace, wanted)?;
         let catalog = match &asked {
-            In::Sql(_) => self.catalog(cx.workspace),
-            In::Request(_) => self.catalog_of(cx.workspace, &context),
+            In::Sql(_) => self.catalog(workspace),
+            In::Request(_) => self.catalog_of(workspace, &found.context),
         };
-        let (parsed, known) = (context.clone(), catalog.clone());
+        let (parsed, known) = (found.context.clone(), catalog.clone());
         // Reading and planning a large one takes a while.
         let sql = tokio::task::spawn_blocking(move || match asked {
             In::Sql(sql) => {
@@ -302,11 +324,7 @@ impl App {
             }
         });
         let sql = sql.await.map_err(Problem::internal)??;
-        let origin = Origin { context: Some(within.clone()), ..Origin::default() };
-        let run = Box::pin(self.ask_for(cx, &sql, limit, started, origin)).await;
-        let run = run.map_err(|failed| FailedRun { problem: failed.problem.sql(&sql), ..failed })?;
-        let rules = self.check_rules(cx.workspace, &context, &catalog, &run).await;
-        Ok(AnsweredIn { run, sql, within, rules })
+        Ok((found, catalog, sql))
     }
 
     /// Counts the rows that break the rules of validation and quality over the datasets that a run read.

@@ -3,10 +3,11 @@
 //!
 //! - [`Executor`]: load, decide, append. [`queries`]: SQL with its limits and receipts; `results` caches its answers.
 //! - [`questions`]: the same in plain language, and charts from words.
-//! - [`undo`]: changes taken back. `saved`: names for queries. [`uploads`]: a body becomes a blob. [`charts`]: short forms, specifications, suggestions.
+//! - [`undo`]: changes taken back. [`actions`]: recommendations set aside. `saved`: names for queries. [`uploads`]: a body becomes a blob. [`charts`]: short forms, specifications, suggestions.
 //!
 //! [`App`] holds the adapters. Only the binary makes one: [`App::new`].
 
+pub mod actions;
 pub mod charts;
 pub mod contexts;
 mod executor;

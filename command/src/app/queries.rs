@@ -5,7 +5,7 @@
 //! the receipt: where the answer is still the same, it is the first one's run that was answered.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,7 @@ use weir_engine::{
 };
 use weir_events::{
     AppendError, Commit, Event, EventLog, NewEvent, Position, QueryId, RunId, Subject, WorkspaceId,
-    query::{self, Executed, Failed, Source, Within},
+    query::{self, Executed, Failed, Source, Stages, Within},
 };
 use weir_infra::http::{Code, Problem};
 
@@ -46,6 +46,8 @@ pub struct Ran {
     pub sources: Vec<Source>,
     /// Where the log was that was read, where the workspace's past was.
     pub past: Option<Position>,
+    /// Where the time went.
+    pub stages: Stages,
 }
 
 /// Why there is no answer.
@@ -88,6 +90,19 @@ impl Failure {
             .retry_after(Duration::from_secs(2)),
         }
     }
+}
+
+/// What the engine would do for a query.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The query's pattern.
+    pub query_id: QueryId,
+    /// The columns that its answer would have.
+    pub columns: Vec<Column>,
+    /// What would be read.
+    pub sources: Vec<Source>,
+    /// The steps, each indented below the one that it feeds.
+    pub plan: String,
 }
 
 /// A run that was answered and written down.
@@ -271,6 +286,22 @@ impl App {
         Ok(self.engine().check(statement, &tables, &self.limits(), turn).await?)
     }
 
+    /// What the engine would do for a query, without doing it. It is no run: nothing of it is written down.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the SQL that can be known before the first row is read, and as running it.
+    pub async fn plan(&self, workspace: WorkspaceId, sql: &str) -> Result<Plan, Problem> {
+        let sql = validate::sql("sql", sql)?;
+        let planned = async {
+            let statement = sql::parse(&sql)?;
+            let Resolved { tables, sources, .. } = self.resolve(workspace, &statement).await?;
+            let turn = self.0.turns.take(workspace, self.config().query_wait).await?;
+            let (columns, plan) = self.engine().explain(&statement, &tables, &self.limits(), turn).await?;
+            Ok::<_, Failure>(Plan { query_id: query_id(&statement), columns, sources, plan })
+        };
+        planned.await.map_err(|failure| failure.problem("sql"))
+    }
+
     /// Answers SQL without a receipt: for charts and for looking at what columns there are.
     ///
     /// # Errors
@@ -285,12 +316,16 @@ impl App {
     }
 
     async fn run(&self, workspace: WorkspaceId, statement: &Statement, rows: usize) -> Result<Ran, Failure> {
+        let begun = Instant::now();
         let Resolved { tables, sources, unknown, past } = self.resolve(workspace, statement).await?;
-        let compute = Box::pin(self.compute(workspace, statement, &tables, rows));
+        let resolved = Stages { resolve_ms: ms(begun.elapsed()), ..Stages::default() };
+        // Stays as it is where a cache has the answer.
+        let stages = Mutex::new(resolved);
+        let compute = Box::pin(self.compute(workspace, statement, &tables, rows, &stages));
         // Every run is an event, so that the past is another one each time that it is asked for.
         if statement.volatile || unknown || past.is_some() {
             let kept = self.0.results.uncached(compute).await?;
-            return Ok(Ran { kept, tier: None, sources, past });
+            return Ok(Ran { kept, tier: None, sources, past, stages: known(&stages) });
         }
         let key = results::key(
             workspace,
@@ -301,7 +336,7 @@ impl App {
             &sources,
         );
         let (kept, tier) = self.0.results.find(workspace, key, compute).await?;
-        Ok(Ran { kept, tier, sources, past })
+        Ok(Ran { kept, tier, sources, past, stages: known(&stages) })
     }
 
     /// Which datasets a statement's tables are. Where one is not known all that there are go along,
@@ -364,10 +399,19 @@ impl App {
         statement: &Statement,
         tables: &[Table],
         rows: usize,
+        stages: &Mutex<Stages>,
     ) -> Result<Answer, Failure> {
+        let begun = Instant::now();
         let turn = self.0.turns.take(workspace, self.config().query_wait).await?;
+        let wait_ms = ms(begun.elapsed());
         let limits = Limits { rows, ..self.limits() };
-        Ok(self.engine().query_holding(statement, tables, &limits, turn).await?)
+        let (answer, spent) = self.engine().query_timed(statement, tables, &limits, turn).await?;
+        let mut stages = stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.wait_ms = Some(wait_ms);
+        stages.plan_ms = Some(ms(spent.plan));
+        stages.run_ms = Some(ms(spent.run));
+        drop(stages);
+        Ok(answer)
     }
 
     /// What one query may use.
@@ -394,6 +438,14 @@ impl App {
         let limits = Limits { rows, ..self.limits() };
         Ok(Arc::new(self.engine().preview(table, &limits, turn).await?))
     }
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn known(stages: &Mutex<Stages>) -> Stages {
+    *stages.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A run in the making; dropped before it is closed, it was cancelled.
@@ -454,13 +506,18 @@ impl Receipt {
             model: self.origin.model(),
             context: self.origin.context.clone(),
             events_to: ran.past.map(|position| position.0),
+            stages: Some(ran.stages),
         };
         let results = &self.app.0.results;
         // What the past's texts were is kept nowhere but in the log, where it can be erased.
+        let begun = Instant::now();
         let key = match ran.past {
             None => results.stored(self.cx.workspace, &ran.kept, self.id).await,
             Some(_) => None,
         };
+        if key.is_some() {
+            executed.stages = Some(Stages { store_ms: Some(ms(begun.elapsed())), ..ran.stages });
+        }
         executed.result.clone_from(&key);
         let written = self.write(executed).await;
         let named = match &written {

@@ -451,6 +451,8 @@ impl Workspace {
                     about.name.clone_from(&e.name);
                 }
             }
+            // For readers.
+            workspace::Event::ActionDismissed(_) | workspace::Event::ActionRestored(_) => {}
             // Nothing is left of it: see `Model::apply`.
             workspace::Event::Deleted(_) => {}
         }

@@ -186,6 +186,7 @@ async fn saved_answers_to_questions_are_known_newest_first() {
         result_hash: String::new(),
         result: None,
         events_to: None,
+        stages: None,
         context: None,
         question: question.map(str::to_owned),
         model: None,

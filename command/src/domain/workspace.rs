@@ -1,9 +1,12 @@
-//! Workspaces: made with their owner in one commit, renamed, opened to language models.
+//! Workspaces: made with their owner in one commit, renamed, opened to language models; and which of the actions that
+//! are recommended in them nobody wants to hear of.
+
+use std::collections::BTreeSet;
 
 use weir_events::{
-    Event as AnyEvent, Position, Subject, UserId, WorkspaceId,
+    ActionId, Event as AnyEvent, Position, Subject, UserId, WorkspaceId,
     member::{self, Role},
-    workspace::{Created, Deleted, Event, Renamed, RowsShared},
+    workspace::{ActionDismissed, ActionRestored, Created, Deleted, Event, Renamed, RowsShared},
 };
 
 use super::{Command, Ctx, Decider, Decision, Invalid, validate};
@@ -19,6 +22,8 @@ pub struct State {
     pub created: Option<Basics>,
     /// Whether it was deleted.
     pub deleted: bool,
+    /// The actions that were dismissed.
+    pub dismissed: BTreeSet<ActionId>,
 }
 
 /// A workspace that exists.
@@ -70,7 +75,13 @@ impl Decider for Workspace {
                     basics.rows_shared = e.shared;
                 }
             }
-            Event::Deleted(_) => *state = State { created: None, deleted: true },
+            Event::ActionDismissed(e) => {
+                state.dismissed.insert(e.action);
+            }
+            Event::ActionRestored(e) => {
+                state.dismissed.remove(&e.action);
+            }
+            Event::Deleted(_) => *state = State { deleted: true, ..State::default() },
         }
     }
 }
@@ -166,6 +177,46 @@ impl Command<Workspace> for Change {
     }
 }
 
+/// Recommends an action no more, to anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dismiss {
+    /// Which one. Whether there is what it is about was looked up.
+    pub action: ActionId,
+}
+
+impl Command<Workspace> for Dismiss {
+    type Reply = ();
+    type Error = Error;
+
+    fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, ()>, Error> {
+        state.created.as_ref().ok_or(Error::NotFound)?;
+        if state.dismissed.contains(&self.action) {
+            return Ok(Decision::nothing(()));
+        }
+        Ok(Decision::one(ActionDismissed { action: self.action }, ()))
+    }
+}
+
+/// Lets a dismissed action be recommended again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restore {
+    /// Which one.
+    pub action: ActionId,
+}
+
+impl Command<Workspace> for Restore {
+    type Reply = ();
+    type Error = Error;
+
+    fn decide(&self, state: &State, _: &Ctx) -> Result<Decision<Event, ()>, Error> {
+        state.created.as_ref().ok_or(Error::NotFound)?;
+        if !state.dismissed.contains(&self.action) {
+            return Ok(Decision::nothing(()));
+        }
+        Ok(Decision::one(ActionRestored { action: self.action }, ()))
+    }
+}
+
 /// Deletes it for good, with all that is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delete {
@@ -251,8 +302,30 @@ mod tests {
         given::<Workspace>([created("a")]).when(rename(" a ")).then_nothing();
         given::<Workspace>([]).when(rename("b")).then_error(Error::NotFound);
         let basics = Basics { name: "a".into(), owner: ada(), personal: false, rows_shared: false };
-        let error = rename("").decide(&State { created: Some(basics), deleted: false }, &ctx());
+        let error = rename("").decide(&State { created: Some(basics), ..State::default() }, &ctx());
         assert!(matches!(error, Err(Error::Invalid(_))));
+    }
+
+    #[test]
+    fn an_action_is_dismissed_once_and_recommended_again() {
+        let [action, other] = ["save_visualization", "upload_dataset"].map(|id| id.parse().unwrap());
+        let dismissed = |action| Event::from(ActionDismissed { action });
+        let restored = |action| Event::from(ActionRestored { action });
+        let dismiss = |action| Dismiss { action };
+        let restore = |action| Restore { action };
+        given::<Workspace>([]).when(dismiss(action)).then_error(Error::NotFound);
+        given::<Workspace>([]).when(restore(action)).then_error(Error::NotFound);
+        given::<Workspace>([created("a")]).when(restore(action)).then_nothing();
+        given::<Workspace>([created("a")]).when(dismiss(action)).then([dismissed(action)]);
+        let past = [created("a"), dismissed(action)];
+        given::<Workspace>(past.clone()).when(dismiss(action)).then_nothing();
+        given::<Workspace>(past.clone()).when(dismiss(other)).then([dismissed(other)]);
+        given::<Workspace>(past.clone()).when(restore(action)).then([restored(action)]);
+        let again = [&past[..], &[restored(action)]].concat();
+        given::<Workspace>(again.clone()).when(restore(action)).then_nothing();
+        given::<Workspace>(again).when(dismiss(action)).then([dismissed(action)]);
+        let gone = [&past[..], &[Deleted {}.into()]].concat();
+        given::<Workspace>(gone).when(restore(action)).then_error(Error::NotFound);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use weir_engine::{Answer, EncodeError};
+use weir_engine::{Answer, Column, EncodeError};
 use weir_events::query::Source;
 use weir_infra::http::{Code, Problem, accepted};
 
@@ -76,6 +76,12 @@ pub(super) struct ColumnView {
     data_type: String,
 }
 
+impl From<Column> for ColumnView {
+    fn from(column: Column) -> Self {
+        Self { name: column.name, data_type: column.data_type }
+    }
+}
+
 /// Which tier served an answer.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[schema(as = AnswerCache)]
@@ -129,8 +135,7 @@ fn rows<S: Serializer>(answer: &Answer, serializer: S) -> Result<S::Ok, S::Error
 
 impl From<Arc<Answer>> for Rows {
     fn from(answer: Arc<Answer>) -> Self {
-        let columns =
-            answer.columns().into_iter().map(|c| ColumnView { name: c.name, data_type: c.data_type });
+        let columns = answer.columns().into_iter().map(ColumnView::from);
         Self { columns: columns.collect(), row_count: answer.rows, truncated: answer.truncated, rows: answer }
     }
 }

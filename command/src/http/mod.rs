@@ -10,6 +10,7 @@ pub mod auth;
 mod common;
 pub mod contexts;
 pub mod datasets;
+pub mod insights;
 pub mod me;
 pub mod queries;
 mod read;
@@ -40,6 +41,7 @@ pub fn routes(cfg: &mut web::ServiceConfig, app: App, accounts: Accounts, hooks:
         .configure(contexts::routes)
         .configure(queries::routes)
         .configure(visualizations::routes)
+        .configure(insights::routes)
         .configure(webhooks::routes)
         .configure(me::routes)
         .configure(admin::routes);
@@ -55,6 +57,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         contexts::Documentation::openapi(),
         queries::Documentation::openapi(),
         visualizations::Documentation::openapi(),
+        insights::Documentation::openapi(),
         webhooks::Documentation::openapi(),
         me::Documentation::openapi(),
         admin::Documentation::openapi(),

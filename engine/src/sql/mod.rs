@@ -33,6 +33,7 @@ mod sum;
 
 pub use bind::bind;
 pub use error::{Code, SqlError};
+pub use run::Spent;
 pub(crate) use session::Sessions;
 pub(crate) use size::check as measure;
 pub(crate) use statement::STACK;
@@ -140,6 +141,21 @@ impl Engine {
         limits: &Limits,
         held: impl Send + 'static,
     ) -> Result<Answer, SqlError> {
+        Ok(self.query_timed(statement, tables, limits, held).await?.0)
+    }
+
+    /// The same, with where the time went.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::query`].
+    pub async fn query_timed(
+        &self,
+        statement: &Statement,
+        tables: &[Table],
+        limits: &Limits,
+        held: impl Send + 'static,
+    ) -> Result<(Answer, Spent), SqlError> {
         let (statement, tables, limits) = (statement.clone(), tables.to_vec(), limits.clone());
         let time = limits.time;
         let shared = self.shared.clone();
@@ -174,6 +190,29 @@ impl Engine {
             let columns = run::check(&shared.sessions, &statement, &tables, &limits).await;
             drop(held);
             columns
+        };
+        self.in_time(time, work).await
+    }
+
+    /// The same as [`Engine::check`], and what the engine would do, for people to read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::check`].
+    pub async fn explain(
+        &self,
+        statement: &Statement,
+        tables: &[Table],
+        limits: &Limits,
+        held: impl Send + 'static,
+    ) -> Result<(Vec<Column>, String), SqlError> {
+        let (statement, tables, limits) = (statement.clone(), tables.to_vec(), limits.clone());
+        let time = limits.time;
+        let shared = self.shared.clone();
+        let work = async move {
+            let explained = run::explain(&shared.sessions, &statement, &tables, &limits).await;
+            drop(held);
+            explained
         };
         self.in_time(time, work).await
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use datafusion::arrow::compute::{cast, take_record_batch};
@@ -57,19 +58,60 @@ pub(super) async fn run(
     tables: &[Table],
     limits: &Limits,
     stop: &Arc<AtomicBool>,
-) -> Result<Answer, SqlError> {
-    let (state, physical) = planned(sessions, statement, tables, limits, Joins::Hashed).await?;
+) -> Result<(Answer, Spent), SqlError> {
+    let mut spent = Spent::default();
+    let (state, physical) =
+        planned_in(sessions, statement, tables, limits, Joins::Hashed, &mut spent).await?;
     let hashed = has_hash_join(&physical);
-    match answer(&state, physical, limits, stop).await {
+    let ran = match answer_in(&state, physical, limits, stop, &mut spent).await {
         // A hash join cannot spill. Nothing of its answer has left yet.
         Err(e) if e.code == Code::MemoryLimit && hashed => {
             drop(state);
             tracing::debug!(reason = e.detail, "a query is run again, with joins that can spill");
-            let (state, physical) = planned(sessions, statement, tables, limits, Joins::Sorted).await?;
-            answer(&state, physical, limits, stop).await
+            let (state, physical) =
+                planned_in(sessions, statement, tables, limits, Joins::Sorted, &mut spent).await?;
+            answer_in(&state, physical, limits, stop, &mut spent).await
         }
         ran => ran,
-    }
+    };
+    Ok((ran?, spent))
+}
+
+/// Where the time of a query went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Until there was a plan.
+    pub plan: Duration,
+    /// From there to the last row.
+    pub run: Duration,
+}
+
+async fn planned_in(
+    sessions: &Sessions,
+    statement: &Statement,
+    tables: &[Table],
+    limits: &Limits,
+    joins: Joins,
+    spent: &mut Spent,
+) -> Result<(SessionState, Arc<dyn ExecutionPlan>), SqlError> {
+    let begun = Instant::now();
+    let (state, plan) = logical(sessions, statement, tables, limits, joins).await?;
+    let physical = state.create_physical_plan(&plan).await?;
+    spent.plan += begun.elapsed();
+    Ok((state, physical))
+}
+
+async fn answer_in(
+    state: &SessionState,
+    physical: Arc<dyn ExecutionPlan>,
+    limits: &Limits,
+    stop: &Arc<AtomicBool>,
+    spent: &mut Spent,
+) -> Result<Answer, SqlError> {
+    let begun = Instant::now();
+    let ran = answer(state, physical, limits, stop).await;
+    spent.run += begun.elapsed();
+    ran
 }
 
 fn has_hash_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
@@ -112,18 +154,33 @@ pub(super) async fn check(
     tables: &[Table],
     limits: &Limits,
 ) -> Result<Vec<Column>, SqlError> {
-    let (_, physical) = planned(sessions, statement, tables, limits, Joins::Hashed).await?;
+    let (state, plan) = logical(sessions, statement, tables, limits, Joins::Hashed).await?;
+    let physical = state.create_physical_plan(&plan).await?;
     Ok(crate::column::of(&plain_schema(&physical.schema())))
 }
 
-/// The plan of a statement, and what it was made with.
-async fn planned(
+/// The same, with the plan for people to read: the logical one, since the other names files of the store.
+pub(super) async fn explain(
+    sessions: &Sessions,
+    statement: &Statement,
+    tables: &[Table],
+    limits: &Limits,
+) -> Result<(Vec<Column>, String), SqlError> {
+    let (state, plan) = logical(sessions, statement, tables, limits, Joins::Hashed).await?;
+    // Also what only shows when it is made: nothing is told to be fine that would not run.
+    let physical = state.create_physical_plan(&plan).await?;
+    let plan = state.optimize(&plan)?;
+    Ok((crate::column::of(&plain_schema(&physical.schema())), plan.display_indent().to_string()))
+}
+
+/// What a statement means, and what it was made with.
+async fn logical(
     sessions: &Sessions,
     statement: &Statement,
     tables: &[Table],
     limits: &Limits,
     joins: Joins,
-) -> Result<(SessionState, Arc<dyn ExecutionPlan>), SqlError> {
+) -> Result<(SessionState, LogicalPlan), SqlError> {
     let mut used: Vec<Table> = Vec::new();
     for name in &statement.tables {
         let table =
@@ -157,8 +214,7 @@ async fn planned(
         LogicalPlan::Explain(_) => plan,
         plan => LogicalPlanBuilder::from(plan).limit(0, Some(limits.rows.saturating_add(1)))?.build()?,
     };
-    let physical = state.create_physical_plan(&plan).await?;
-    Ok((state, physical))
+    Ok((state, plan))
 }
 
 /// So many bytes of an answer are not worth a copy.

@@ -109,6 +109,7 @@ codes! {
     EventNotFound = "event_not_found", NOT_FOUND, "Nothing happened to it at this position";
     NotUndoable = "not_undoable", CONFLICT, "This cannot be taken back";
     ChangedSince = "changed_since", CONFLICT, "It was changed again since";
+    ActionNotFound = "action_not_found", NOT_FOUND, "There is no such recommended action";
     QueryNotSaved = "query_not_saved", CONFLICT, "The query is not saved";
     ModelNotConfigured = "model_not_configured", NOT_IMPLEMENTED, "No language model is configured";
     QuestionUnanswered = "question_unanswered", UNPROCESSABLE_ENTITY, "The language model wrote no SQL that can be run";

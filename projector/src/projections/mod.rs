@@ -4,6 +4,7 @@
 mod activity;
 mod contexts;
 mod datasets;
+mod dismissals;
 mod latency;
 mod members;
 mod overview;
@@ -28,6 +29,7 @@ pub fn all() -> Projections {
         .with::<queries::Queries>()
         .with::<runs::Runs>()
         .with::<visualizations::Visualizations>()
+        .with::<dismissals::Dismissals>()
         .with::<activity::Activity>()
         .with::<usage::Usage>()
         .with::<overview::Overview>()

@@ -1,7 +1,9 @@
 //! What each projection makes of events.
 
 use serde_json::json;
-use weir_events::{Actor, ApiKeyId, Subject, dataset, member, query, visualization, workspace};
+use weir_events::{
+    ActionId, ActionKind, Actor, ApiKeyId, Subject, dataset, member, query, visualization, workspace,
+};
 use weir_infra::testing::{Database, database};
 
 use crate::story::*;
@@ -276,6 +278,36 @@ async fn questions_stand_with_their_runs_and_in_the_activity() {
         json!({"title": "stopped letting language models see rows", "question": null, "model": null}),
     ];
     assert_eq!(told, wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_is_dismissed_for_as_long_as_nobody_wants_it_back() {
+    let mut story = Story::new();
+    let w = || Subject::workspace(workspace(1));
+    let upload = ActionId::new(ActionKind::FixUpload, Some(table(1).0), Some(2)).unwrap();
+    let chart = ActionId::new(ActionKind::SaveVisualization, None, None).unwrap();
+    story.tell(w(), workspace::ActionDismissed { action: upload }).await;
+    story.tell(w(), workspace::ActionDismissed { action: chart }).await;
+    story.tell(w(), workspace::ActionRestored { action: chart }).await;
+    let database = folded(&story).await;
+    let pool = database.pool();
+    let sql = "SELECT action, kind, thing, right(user_id::text, 1) AS by, position FROM dismissals ORDER BY position";
+    let first = json!({
+        "action": upload, "kind": "fix_upload", "thing": table(1), "by": "1", "position": 1,
+    });
+    assert_eq!(rows(pool, sql).await, [first]);
+
+    story.actor = Actor::User(user(2));
+    story.tell(w(), workspace::ActionRestored { action: upload }).await;
+    story.tell(w(), workspace::ActionDismissed { action: chart }).await;
+    project(&story.shared(), pool, quick(3)).await;
+    let last = json!({
+        "action": "save_visualization", "kind": "save_visualization", "thing": null, "by": "2", "position": 5,
+    });
+    assert_eq!(rows(pool, sql).await, [last]);
+    let told = rows(pool, "SELECT title FROM activity ORDER BY position DESC LIMIT 2").await;
+    let wanted = ["dismissed the advice to save a first chart", "wants again the advice to mend a file"];
+    assert_eq!(told, wanted.map(|title| json!({ "title": title })));
 }
 
 #[tokio::test(flavor = "multi_thread")]

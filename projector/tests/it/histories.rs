@@ -72,6 +72,20 @@ impl World {
             story.tell(Subject::workspace(w), created).await;
         }
         match act.kind {
+            0 if act.what % 3 > 0 => {
+                let action = weir_events::ActionId::new(
+                    weir_events::ActionKind::ReviewDataset,
+                    Some(table(act.thing.into()).0),
+                    None,
+                )
+                .unwrap();
+                let event: ws::Event = if act.what.is_multiple_of(2) {
+                    ws::ActionDismissed { action }.into()
+                } else {
+                    ws::ActionRestored { action }.into()
+                };
+                story.tell(Subject::workspace(w), event).await;
+            }
             0 => {
                 let name = format!("w{}", act.what);
                 story.tell(Subject::workspace(w), ws::Renamed { name }).await;

@@ -174,6 +174,7 @@ pub(crate) fn executed(
         result_hash: "00ff".to_owned(),
         result: None,
         events_to: None,
+        stages: None,
         context: None,
         question: None,
         model: None,

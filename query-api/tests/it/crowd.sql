@@ -83,3 +83,13 @@ SELECT c.workspace_id, '2026-03-10'::date - d, 1, 5, 1, 1, 1, '{1,2,3,4}', '{1,1
 INSERT INTO usage_users
 SELECT c.workspace_id, '2026-03-10'::date - d, md5('user' || (c.n + u * 7) % 1500)::uuid
 FROM crowd c, generate_series(0, 59) d, generate_series(0, 2) u;
+
+INSERT INTO dismissals
+SELECT d.workspace_id, a.kind || d.id::text, trim(trailing '.' FROM a.kind), d.id, d.created_at, NULL, d.position
+FROM (
+    SELECT workspace_id, id, 'query_dataset.' AS kind, created_at, position FROM datasets WHERE last_used_at IS NULL
+    UNION ALL
+    SELECT workspace_id, id, 'fix_query.', first_run_at, position FROM queries WHERE failures * 2 >= runs
+) d
+CROSS JOIN LATERAL (SELECT d.kind) a
+WHERE d.position % 2 = 0;

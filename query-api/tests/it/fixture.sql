@@ -87,7 +87,12 @@ VALUES
      '[{"id": ":n0000000-0000-0000-0000-0000000000d1", "name": "flights", "version": 1}]', 'datafusion 55',
      '2026-03-04T09:00:00Z', 'user:' || :user, :user, 30);
 
-UPDATE runs SET question = 'Which carriers are there?', model = 'small-1'
+INSERT INTO dismissals VALUES
+    (:ws, 'query_dataset.:n0000000-0000-0000-0000-0000000000d1', 'query_dataset',
+     ':n0000000-0000-0000-0000-0000000000d1', '2026-03-02T09:00:00Z', :user, 18);
+
+UPDATE runs SET question = 'Which carriers are there?', model = 'small-1',
+    stages = '{"resolve_ms": 0.25, "store_ms": 1.5}'
 WHERE run_id = ':n0000000-0000-0000-0000-0000000000e3';
 
 INSERT INTO visualizations VALUES

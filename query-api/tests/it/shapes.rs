@@ -42,7 +42,7 @@ async fn an_empty_workspace_has_zeroes_and_empty_lists() {
         DELETE FROM datasets WHERE workspace_id = '{0}'; DELETE FROM dataset_use WHERE workspace_id = '{0}'; \
         DELETE FROM queries WHERE workspace_id = '{0}'; DELETE FROM runs WHERE workspace_id = '{0}'; \
         DELETE FROM visualizations WHERE workspace_id = '{0}'; DELETE FROM usage_days WHERE workspace_id = '{0}'; \
-        DELETE FROM usage_users WHERE workspace_id = '{0}'", world.bob.workspace)).await;
+        DELETE FROM usage_users WHERE workspace_id = '{0}'; DELETE FROM dismissals WHERE workspace_id = '{0}'", world.bob.workspace)).await;
     let path =
         "/api/v1/dashboard?min_position=101&fields=position,as_of,overview,recent,gallery,activity,insights";
     insta::assert_json_snapshot!("dashboard_empty", get(app, &world.bob, path).await.ok());

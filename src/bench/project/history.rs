@@ -148,6 +148,7 @@ fn executed(n: u64, source: Uuid) -> query::Executed {
         result_hash: format!("{n:064x}"),
         result: None,
         events_to: None,
+        stages: None,
         context: None,
         question: None,
         model: None,

@@ -8,12 +8,16 @@ export const queryClient = new QueryClient({
     queries: {
       // Events say when something is stale; time does not. Without a connection everything is asked for anew on focus.
       staleTime: 60_000,
+      // Without a network it is asked all the same: who waits is told that there is none, and not shown grey bars.
+      networkMode: "always",
       gcTime: 10 * 60_000,
       retry: (failures, error) =>
         failures < 3 && !(error instanceof ApiError && error.status < 500 && error.status !== 429),
       retryDelay: (failures, error) =>
         (error instanceof ApiError && error.retryAfter ? error.retryAfter : Math.min(2 ** failures * 0.5, 8)) * 1000,
     },
+    // What is done without a network fails at once, and does not happen some time later.
+    mutations: { networkMode: "always" },
   },
 });
 

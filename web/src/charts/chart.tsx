@@ -11,6 +11,9 @@ export interface Table {
   rows: unknown[][];
 }
 
+/** Lines have their points marked up to so many rows: of a single one nothing else would be seen. */
+const MARKED = 40;
+
 /** Charts ask the style sheet for their colours, so that they are dark when the page is. */
 function colours(element: Element) {
   const style = getComputedStyle(element);
@@ -79,8 +82,9 @@ export default function Chart({
         Object.fromEntries(table.columns.map((column, index) => [column.name, row[index]])),
       );
       const wanted = thumbnail ? small(spec) : spec;
+      const point = values.length === 1 || (!thumbnail && values.length <= MARKED);
       const { spec: compiled } = compile({ ...wanted, datasets: { rows: values } } as unknown as TopLevelSpec, {
-        config: colours(element) as never,
+        config: { ...colours(element), line: { point } } as never,
       });
       view = new View(parse(compiled, undefined, { ast: true }), {
         expr: expressionInterpreter as never,

@@ -17,7 +17,7 @@ export function LiveBadge() {
   return (
     <span className="badge" data-state={asOf ? "past" : state} role="status" title={meaning}>
       <i aria-hidden="true" />
-      {name}
+      <span>{name}</span>
     </span>
   );
 }

@@ -1,6 +1,7 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode, useId } from "react";
 import { ApiError } from "../api/client";
+import { useSize } from "../lib/sizes";
 import { Icon } from "./icon";
 
 /** A titled part of a page. */
@@ -8,21 +9,30 @@ export function Card({
   title,
   action,
   className = "",
+  part,
+  pending = false,
   children,
 }: {
   title: string;
   action?: ReactNode;
   className?: string;
+  /** What its size is remembered by, so that it does not grow when its content comes. */
+  part?: string;
+  /** Whether its content is still to come. */
+  pending?: boolean;
   children: ReactNode;
 }) {
   const id = useId();
+  const [box, size] = useSize(part, pending);
   return (
     <section className={`card ${className}`} aria-labelledby={id}>
       <header className="card-head">
         <h2 id={id}>{title}</h2>
         {action}
       </header>
-      <div className="card-body">{children}</div>
+      <div className="card-body" ref={box} style={size ? { blockSize: size, overflow: "hidden" } : undefined}>
+        {children}
+      </div>
     </section>
   );
 }

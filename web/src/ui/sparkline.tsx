@@ -14,7 +14,9 @@ export function sparkPath(values: (number | null)[], width: number, height: numb
       }
       const point = `${pen}${((index / (values.length - 1)) * width).toFixed(1)} ${(height - ((value - bottom) / span) * height).toFixed(1)}`;
       pen = "L";
-      return point;
+      // A value alone is a dot: what has no length is not drawn.
+      const alone = point.startsWith("M") && (values[index + 1] ?? null) === null;
+      return alone ? `${point}h0.1` : point;
     })
     .join("");
 }

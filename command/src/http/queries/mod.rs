@@ -1,5 +1,6 @@
-//! Queries: run, saved under a name, renamed, given up.
+//! Queries: planned, run, saved under a name, renamed, given up.
 
+mod plan;
 mod rename;
 mod run;
 mod save;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 /// The routes. Each guards its method, so that other methods of a path may be served elsewhere.
 pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/v1/queries", web::post().to(run::run))
+        .route("/api/v1/queries/plan", web::post().to(plan::plan))
         .route("/api/v1/queries/{query_id}/save", web::post().to(save::save))
         .route("/api/v1/queries/{query_id}", web::patch().to(rename::rename))
         .route("/api/v1/queries/{query_id}", web::delete().to(unsave::unsave))
@@ -22,7 +24,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
 
 /// The routes' part of the API's description.
 #[derive(Debug, OpenApi)]
-#[openapi(paths(run::run, save::save, rename::rename, unsave::unsave, undo::undo))]
+#[openapi(paths(run::run, plan::plan, save::save, rename::rename, unsave::unsave, undo::undo))]
 pub struct Documentation;
 
 /// A name for a query.

@@ -169,14 +169,14 @@ impl From<Checked> for RuleView {
 }
 
 /// How something is asked.
-enum Wanted {
+pub(super) enum Wanted {
     Sql(String),
     Question(Question),
     Context(String, In),
 }
 
 impl Ask {
-    fn wanted(self) -> Result<Wanted, Problem> {
+    pub(super) fn wanted(self) -> Result<Wanted, Problem> {
         let contradiction = |field, detail: &str| Err(Problem::invalid(field, "contradiction", detail));
         let request = Request {
             metrics: self.metrics,

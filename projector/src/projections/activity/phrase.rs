@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::Value;
 use weir_events::{
-    Event, Recorded, RunId, context, dataset, member, query, text, visualization, webhook, workspace,
+    ActionId, ActionKind, Event, Recorded, RunId, context, dataset, member, query, text, visualization,
+    webhook, workspace,
 };
 
 use crate::projections::json;
@@ -84,6 +85,12 @@ pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
             };
             named(Naming::Never, "", text, serde_json::json!({ "shared": e.shared }))
         }
+        Event::Workspace(workspace::Event::ActionDismissed(e)) => {
+            action(e.action, "dismissed the advice to ")
+        }
+        Event::Workspace(workspace::Event::ActionRestored(e)) => {
+            action(e.action, "wants again the advice to ")
+        }
         Event::Workspace(workspace::Event::Deleted(_)) => {
             named(Naming::Never, "", "deleted the workspace", serde_json::json!({}))
         }
@@ -95,6 +102,29 @@ pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
         Event::Webhook(e) => webhook(e),
         // Not told: a reservation only accompanies what is.
         Event::Name(_) => named(Naming::Never, "", "", serde_json::json!({})),
+    }
+}
+
+/// The sentence names no thing: its name may be another one by now, and the detail says which it is.
+fn action(action: ActionId, before: &'static str) -> Phrase<'static> {
+    let what = match action.kind() {
+        ActionKind::UploadDataset => "upload a first file",
+        ActionKind::FixUpload => "mend a file",
+        ActionKind::FixQuery => "mend a query",
+        ActionKind::SpeedUpQuery => "make a query faster",
+        ActionKind::SaveQuery => "give a query a name",
+        ActionKind::SaveVisualization => "save a first chart",
+        ActionKind::QueryDataset => "ask something of a dataset",
+        ActionKind::ReviewDataset => "see whether a dataset is still needed",
+    };
+    Phrase {
+        before: "",
+        after: "".into(),
+        unnamed: format!("{before}{what}").into(),
+        detail:
+            serde_json::json!({ "action": action, "kind": action.kind().as_str(), "thing": action.thing() })
+                .to_string(),
+        naming: Naming::Never,
     }
 }
 

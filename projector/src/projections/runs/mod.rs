@@ -44,11 +44,12 @@ struct Answer {
     engine: String,
     context: Option<String>,
     events_to: Option<i64>,
+    stages: Option<String>,
 }
 
 impl Projection for Runs {
     const NAME: &'static str = "runs";
-    const VERSION: i32 = 4;
+    const VERSION: i32 = 5;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 
@@ -84,6 +85,7 @@ impl Projection for Runs {
                     engine: e.engine.clone(),
                     context: e.context.as_ref().map(json),
                     events_to: e.events_to.map(int),
+                    stages: e.stages.as_ref().map(json),
                 }),
                 elapsed_ms: e.elapsed_ms,
                 question: e.question.clone(),
@@ -142,6 +144,7 @@ impl Projection for Runs {
                     &row.actor,
                     &row.user,
                     &row.position,
+                    &answer.and_then(|a| a.stages.as_deref()).map(JsonText),
                 ])
                 .await?;
         }
@@ -175,6 +178,7 @@ const TYPES: &[Type] = &[
     Type::TEXT,
     Type::UUID,
     Type::INT8,
+    Type::JSONB,
 ];
 
 /// Those of the runs that are there already.

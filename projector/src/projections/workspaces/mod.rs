@@ -45,8 +45,10 @@ impl Projection for Workspaces {
                 row.name = Some(e.name.clone());
             }
             workspace::Event::Renamed(e) => row.name = Some(e.name.clone()),
-            // Who may see rows is for commands to know.
-            workspace::Event::RowsShared(_) => {}
+            // Who may see rows is for commands to know, and what was dismissed has a table of its own.
+            workspace::Event::RowsShared(_)
+            | workspace::Event::ActionDismissed(_)
+            | workspace::Event::ActionRestored(_) => {}
             workspace::Event::Deleted(_) => row.deleted = true,
         }
     }

@@ -1,10 +1,13 @@
 //! What could be done next: simple rules, each with the evidence that it goes by.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
+use weir_events::{ActionId, ActionKind};
 
 use crate::http::{dashboard::Overview, datasets::Rejection, queries::Query};
 
@@ -20,6 +23,9 @@ const FREQUENT: i64 = 5;
 /// Something that could be done next.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Action {
+    /// Names it, to dismiss it by: the same for as long as there is the same reason for it.
+    #[schema(example = "fix_query.018f2b7a-0000-7000-8000-000000000003")]
+    pub(crate) id: String,
     /// What kind of thing to do.
     pub(crate) kind: Kind,
     /// How pressing: 1 is the most.
@@ -58,6 +64,61 @@ pub(crate) enum Kind {
     ReviewDataset,
 }
 
+impl From<Kind> for ActionKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::UploadDataset => Self::UploadDataset,
+            Kind::FixUpload => Self::FixUpload,
+            Kind::FixQuery => Self::FixQuery,
+            Kind::SpeedUpQuery => Self::SpeedUpQuery,
+            Kind::SaveQuery => Self::SaveQuery,
+            Kind::SaveVisualization => Self::SaveVisualization,
+            Kind::QueryDataset => Self::QueryDataset,
+            Kind::ReviewDataset => Self::ReviewDataset,
+        }
+    }
+}
+
+impl From<ActionKind> for Kind {
+    fn from(kind: ActionKind) -> Self {
+        match kind {
+            ActionKind::UploadDataset => Self::UploadDataset,
+            ActionKind::FixUpload => Self::FixUpload,
+            ActionKind::FixQuery => Self::FixQuery,
+            ActionKind::SpeedUpQuery => Self::SpeedUpQuery,
+            ActionKind::SaveQuery => Self::SaveQuery,
+            ActionKind::SaveVisualization => Self::SaveVisualization,
+            ActionKind::QueryDataset => Self::QueryDataset,
+            ActionKind::ReviewDataset => Self::ReviewDataset,
+        }
+    }
+}
+
+impl Kind {
+    /// What to do, in a few words, with a thing of that name.
+    pub(crate) fn title(self, name: Option<&str>) -> String {
+        let dataset = || name.unwrap_or("a dataset");
+        let query = || name.map_or_else(|| "a query".to_owned(), |name| format!("the query {name}"));
+        match self {
+            Self::UploadDataset => "Upload a first file".to_owned(),
+            Self::FixUpload => format!("Mend the file of {} and upload it again", dataset()),
+            Self::FixQuery => format!("Mend {}", query()),
+            Self::SpeedUpQuery => format!("Make {} faster", query()),
+            Self::SaveQuery => "Give a frequent query a name".to_owned(),
+            Self::SaveVisualization => "Save a first chart".to_owned(),
+            Self::QueryDataset => format!("Ask something of {}", dataset()),
+            Self::ReviewDataset => format!("See whether {} is still needed", dataset()),
+        }
+    }
+}
+
+/// The name of an action of that kind.
+fn named(kind: Kind, thing: Option<Uuid>, version: Option<i32>) -> String {
+    let version = version.and_then(|v| u32::try_from(v).ok());
+    // Each rule below gives what its kind is about.
+    ActionId::new(kind.into(), thing, version).map_or_else(|_| String::new(), |id| id.to_string())
+}
+
 /// What an action is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ActionSubject)]
@@ -76,10 +137,12 @@ pub(crate) struct Facts<'a> {
     pub(crate) overview: &'a Overview,
     /// The patterns that are run most.
     pub(crate) patterns: &'a [Query],
-    /// The patterns that fail most.
+    /// The patterns that fail most, save those whose mending was dismissed.
     pub(crate) failing: &'a [Failing],
-    /// The datasets that want attention.
+    /// The datasets that want attention, save those about which that was dismissed.
     pub(crate) datasets: &'a [Attention],
+    /// What was dismissed about the workspace and about its patterns.
+    pub(crate) dismissed: &'a HashSet<String>,
 }
 
 /// A pattern that fails often, with its last failure.
@@ -104,6 +167,7 @@ pub(crate) struct Attention {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) last_used_at: Option<DateTime<Utc>>,
     pub(crate) file_name: Option<String>,
+    pub(crate) rejected_version: Option<i32>,
 }
 
 /// Why a dataset wants attention.
@@ -124,6 +188,7 @@ pub(crate) fn recommend(facts: &Facts<'_>) -> Vec<Action> {
     actions.extend(facts.failing.iter().map(about_failing));
     actions.extend(facts.patterns.iter().filter_map(about_slow));
     actions.extend(facts.patterns.iter().filter_map(about_unsaved));
+    actions.retain(|action| !facts.dismissed.contains(&action.id));
     // Stable: within a kind the facts' own order stays.
     actions.sort_by_key(|action| (action.priority, action.kind));
     actions
@@ -133,18 +198,20 @@ fn first_steps(overview: &Overview) -> Option<Action> {
     let answered = overview.queries - overview.failed_queries;
     if !overview.any_upload {
         return Some(Action {
+            id: named(Kind::UploadDataset, None, None),
             kind: Kind::UploadDataset,
             priority: 1,
-            title: "Upload a first file".to_owned(),
+            title: Kind::UploadDataset.title(None),
             detail: "There is no dataset to ask anything of yet.".to_owned(),
             subject: None,
             evidence: json!({ "datasets": 0 }),
         });
     }
     (overview.visualizations == 0 && answered > 0).then(|| Action {
+        id: named(Kind::SaveVisualization, None, None),
         kind: Kind::SaveVisualization,
         priority: 2,
-        title: "Save a first chart".to_owned(),
+        title: Kind::SaveVisualization.title(None),
         detail: format!(
             "{} answered so far, and none is drawn.",
             counted(answered, "query was", "queries were")
@@ -156,11 +223,10 @@ fn first_steps(overview: &Overview) -> Option<Action> {
 
 fn about_dataset(dataset: &Attention) -> Action {
     let name = &dataset.name;
-    let (kind, priority, title, detail, evidence) = match &dataset.why {
+    let (kind, priority, detail, evidence) = match &dataset.why {
         Why::Rejected(rejection) => (
             Kind::FixUpload,
             1,
-            format!("Mend the file of {name} and upload it again"),
             rejection.detail.clone(),
             json!({
                 "code": rejection.code, "row": rejection.row, "column": rejection.column,
@@ -170,27 +236,27 @@ fn about_dataset(dataset: &Attention) -> Action {
         Why::Unread => (
             Kind::QueryDataset,
             3,
-            format!("Ask something of {name}"),
             format!("No query has read {name} since it was uploaded."),
             json!({ "created_at": dataset.created_at, "rows": dataset.rows, "queries": 0 }),
         ),
         Why::Unused => (
             Kind::ReviewDataset,
             3,
-            format!("See whether {name} is still needed"),
             format!("No query has read {name} for more than 30 days."),
             json!({ "last_used_at": dataset.last_used_at, "bytes": dataset.bytes }),
         ),
     };
     let subject = Some(Subject { kind: "dataset", id: dataset.id, name: Some(name.clone()) });
-    Action { kind, priority, title, detail, subject, evidence }
+    let id = named(kind, Some(dataset.id), dataset.rejected_version);
+    Action { id, kind, priority, title: kind.title(Some(name)), detail, subject, evidence }
 }
 
 fn about_failing(query: &Failing) -> Action {
     Action {
+        id: named(Kind::FixQuery, Some(query.id), None),
         kind: Kind::FixQuery,
         priority: 1,
-        title: format!("Mend {}", called(query.name.as_deref())),
+        title: Kind::FixQuery.title(query.name.as_deref()),
         detail: format!("{} of {} failed.", query.failures, counted(query.runs, "run", "runs")),
         subject: Some(Subject { kind: "query", id: query.id, name: query.name.clone() }),
         evidence: json!({
@@ -204,9 +270,10 @@ fn about_slow(query: &Query) -> Option<Action> {
     let answered = query.runs - query.failures;
     let p95_ms = query.p95_ms.filter(|ms| *ms >= SLOW_MS && answered >= SLOW_RUNS)?;
     Some(Action {
+        id: named(Kind::SpeedUpQuery, Some(query.id), None),
         kind: Kind::SpeedUpQuery,
         priority: 2,
-        title: format!("Make {} faster", called(query.name.as_deref())),
+        title: Kind::SpeedUpQuery.title(query.name.as_deref()),
         detail: format!("One run in twenty takes {:.1} s or more.", p95_ms / 1000.0),
         subject: Some(Subject { kind: "query", id: query.id, name: query.name.clone() }),
         evidence: json!({
@@ -219,17 +286,14 @@ fn about_slow(query: &Query) -> Option<Action> {
 fn about_unsaved(query: &Query) -> Option<Action> {
     let answered = query.runs - query.failures;
     (query.name.is_none() && answered >= FREQUENT).then(|| Action {
+        id: named(Kind::SaveQuery, Some(query.id), None),
         kind: Kind::SaveQuery,
         priority: 2,
-        title: "Give a frequent query a name".to_owned(),
+        title: Kind::SaveQuery.title(None),
         detail: format!("It was answered {answered} times and has no name yet."),
         subject: Some(Subject { kind: "query", id: query.id, name: None }),
         evidence: json!({ "runs": query.runs, "last_run_at": query.last_run_at, "sql": query.sql }),
     })
-}
-
-fn called(name: Option<&str>) -> String {
-    name.map_or_else(|| "a query".to_owned(), |name| format!("the query {name}"))
 }
 
 fn counted(n: i64, one: &str, many: &str) -> String {
@@ -238,6 +302,8 @@ fn counted(n: i64, one: &str, many: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
     fn overview() -> Overview {
@@ -274,6 +340,7 @@ mod tests {
             created_at: DateTime::UNIX_EPOCH,
             last_used_at: None,
             file_name: None,
+            rejected_version: Some(2),
         }
     }
 
@@ -292,24 +359,28 @@ mod tests {
         contexts: 0,
         any_upload: false,
     };
-    const NOTHING: Facts<'static> = Facts { overview: &EMPTY, patterns: &[], failing: &[], datasets: &[] };
+    static NONE: LazyLock<HashSet<String>> = LazyLock::new(HashSet::new);
+
+    fn nothing() -> Facts<'static> {
+        Facts { overview: &EMPTY, patterns: &[], failing: &[], datasets: &[], dismissed: &NONE }
+    }
 
     #[test]
     fn an_empty_workspace_wants_a_file() {
-        assert_eq!(kinds(&NOTHING), [Kind::UploadDataset]);
+        assert_eq!(kinds(&nothing()), [Kind::UploadDataset]);
     }
 
     #[test]
     fn nothing_to_do_where_all_is_well() {
-        assert_eq!(kinds(&Facts { overview: &overview(), patterns: &[query(4)], ..NOTHING }), []);
+        assert_eq!(kinds(&Facts { overview: &overview(), patterns: &[query(4)], ..nothing() }), []);
     }
 
     #[test]
     fn queries_without_a_chart_want_one() {
         let overview = Overview { visualizations: 0, ..overview() };
-        assert_eq!(kinds(&Facts { overview: &overview, ..NOTHING }), [Kind::SaveVisualization]);
+        assert_eq!(kinds(&Facts { overview: &overview, ..nothing() }), [Kind::SaveVisualization]);
         let none_answered = Overview { failed_queries: 4, ..overview };
-        assert_eq!(kinds(&Facts { overview: &none_answered, ..NOTHING }), []);
+        assert_eq!(kinds(&Facts { overview: &none_answered, ..nothing() }), []);
     }
 
     #[test]
@@ -318,7 +389,7 @@ mod tests {
         let slow_once = Query { p95_ms: Some(9000.0), ..query(2) };
         let mostly_failing = Query { failures: 2, ..query(6) };
         let patterns = [slow, slow_once, mostly_failing, query(5)];
-        let facts = Facts { overview: &overview(), patterns: &patterns, ..NOTHING };
+        let facts = Facts { overview: &overview(), patterns: &patterns, ..nothing() };
         assert_eq!(kinds(&facts), [Kind::SpeedUpQuery, Kind::SaveQuery]);
     }
 
@@ -342,8 +413,14 @@ mod tests {
             code: Some("unknown_column".into()),
             detail: None,
         }];
-        let facts =
-            Facts { overview: &overview(), patterns: &[query(9)], failing: &failing, datasets: &datasets };
+        let (overview, patterns) = (overview(), [query(9)]);
+        let facts = Facts {
+            overview: &overview,
+            patterns: &patterns,
+            failing: &failing,
+            datasets: &datasets,
+            dismissed: &NONE,
+        };
         let actions = recommend(&facts);
         let kinds: Vec<Kind> = actions.iter().map(|a| a.kind).collect();
         assert_eq!(
@@ -352,6 +429,14 @@ mod tests {
         );
         assert_eq!(actions[0].evidence["row"], 3);
         assert_eq!(actions[1].evidence["last_error"]["code"], "unknown_column");
+        let ids: HashSet<String> = actions.iter().map(|a| a.id.clone()).collect();
+        assert_eq!(ids.len(), 5, "each has a name of its own: {ids:?}");
+        for action in &actions {
+            let id: ActionId = action.id.parse().unwrap();
+            assert_eq!((Kind::from(id.kind()), id.thing()), (action.kind, Some(Uuid::nil())));
+        }
+        assert!(actions[0].id.ends_with(".2"), "the next rejection is another matter: {}", actions[0].id);
+        assert_eq!(recommend(&Facts { dismissed: &ids, ..facts }), []);
         assert!(actions.iter().all(|a| a.evidence.as_object().is_some_and(|e| !e.is_empty())));
     }
 }

@@ -1,9 +1,13 @@
--- The patterns that fail most: at least $2 failures, and at least half of the runs.
+-- The patterns that fail most: at least $2 failures, and at least half of the runs. Not those that
+-- nobody wants to hear of.
 SELECT q.id, q.name, q.sql, q.runs, q.failures, q.last_run_at, f.code, f.detail
 FROM (
     SELECT *
     FROM queries q
     WHERE q.workspace_id = $1 AND q.failures >= $2::bigint AND q.failures * 2 >= q.runs
+        AND NOT EXISTS (
+            SELECT FROM dismissals x WHERE x.workspace_id = $1 AND x.action = 'fix_query.' || q.id::text
+        )
     ORDER BY q.failures DESC, q.id DESC
     LIMIT $3::bigint
 ) q

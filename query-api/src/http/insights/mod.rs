@@ -2,15 +2,18 @@
 
 pub(crate) mod actions;
 
+use std::collections::HashSet;
+
 use actix_web::HttpResponse;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Row, types::Json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use weir_events::{ActionId, action::About};
 use weir_infra::http::Problem;
 
-use self::actions::{Action, Attention, Facts, Failing, Why};
+use self::actions::{Action, Attention, Facts, Failing, Kind, Subject, Why};
 use super::{
     dashboard::Overview,
     datasets::Rejection,
@@ -34,6 +37,9 @@ pub(crate) const FAILING: &str = include_str!("failing.sql");
 /// The statement of the datasets that want attention.
 pub(crate) const DATASETS: &str = include_str!("datasets.sql");
 
+/// The statement of what was dismissed.
+pub(crate) const DISMISSED: &str = include_str!("dismissed.sql");
+
 /// How many patterns the rules look at: those that are run most.
 const LOOKED_AT: i64 = 50;
 
@@ -46,6 +52,45 @@ pub(crate) struct Insights {
     pub(crate) query_patterns: Vec<Query>,
     /// What could be done next, the most pressing first.
     pub(crate) recommended_actions: Vec<Action>,
+    /// What is recommended no more because someone dismissed it, the last first.
+    pub(crate) dismissed_actions: Vec<Dismissed>,
+}
+
+/// An action that someone dismissed.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = DismissedAction)]
+pub(crate) struct Dismissed {
+    /// Names it.
+    pub(crate) id: String,
+    /// What kind of thing to do.
+    pub(crate) kind: Kind,
+    /// What to do, in a few words.
+    pub(crate) title: String,
+    /// What it is about; null for the workspace as a whole.
+    pub(crate) subject: Option<Subject>,
+    /// When it was dismissed.
+    pub(crate) dismissed_at: DateTime<Utc>,
+    /// Who dismissed it.
+    pub(crate) dismissed_by: Option<Uuid>,
+}
+
+impl Dismissed {
+    fn from_row(row: &Row) -> Decoded<Option<Self>> {
+        let id: String = row.try_get("action")?;
+        // A newer version of this program may know kinds that this one does not.
+        let Ok(action) = id.parse::<ActionId>() else { return Ok(None) };
+        let kind = Kind::from(action.kind());
+        let name: Option<String> = row.try_get("name")?;
+        let type_ = if action.kind().about() == About::Query { "query" } else { "dataset" };
+        Ok(Some(Self {
+            id,
+            kind,
+            title: kind.title(name.as_deref()),
+            subject: action.thing().map(|id| Subject { kind: type_, id, name }),
+            dismissed_at: row.try_get("at")?,
+            dismissed_by: row.try_get("user_id")?,
+        }))
+    }
 }
 
 /// How much a dataset is read.
@@ -82,9 +127,10 @@ impl UsedDataset {
 /// What the insights are made of.
 pub(crate) struct Found {
     most_used: Vec<UsedDataset>,
-    patterns: Vec<Query>,
+    patterns: Vec<(Query, Vec<String>)>,
     failing: Vec<Failing>,
     datasets: Vec<Attention>,
+    dismissed: Vec<Dismissed>,
     limit: usize,
 }
 
@@ -95,24 +141,49 @@ impl Found {
         let many = i64::try_from(limit).unwrap_or(LOOKED_AT);
         let patterns_wanted = many.max(LOOKED_AT);
         let unused_since = from.and_time(NaiveTime::MIN).and_utc();
-        let (most_used, patterns, failing, datasets) = futures::try_join!(
+        let (most_used, patterns, failing, datasets, dismissed) = futures::try_join!(
             async { db.all(MOST_USED, &[&from, &to, &many], UsedDataset::from_row).await },
-            async { db.all(PATTERNS, &[&patterns_wanted], Query::from_row).await },
+            async { db.all(PATTERNS, &[&patterns_wanted], pattern).await },
             async { db.all(FAILING, &[&actions::FAILURES, &many], failing).await },
             async { db.all(DATASETS, &[&unused_since, &many], attention).await },
+            async { db.all(DISMISSED, &[&many], Dismissed::from_row).await },
         )?;
-        Ok(Self { most_used, patterns, failing, datasets, limit })
+        let dismissed = dismissed.into_iter().flatten().collect();
+        Ok(Self { most_used, patterns, failing, datasets, dismissed, limit })
     }
 
     /// What can be learnt from it.
     pub(crate) fn into_insights(mut self, overview: &Overview) -> Insights {
-        let facts =
-            Facts { overview, patterns: &self.patterns, failing: &self.failing, datasets: &self.datasets };
+        let mut dismissed: HashSet<String> = self.dismissed.iter().map(|d| d.id.clone()).collect();
+        let mut patterns = Vec::with_capacity(self.patterns.len());
+        for (pattern, about_it) in self.patterns {
+            patterns.push(pattern);
+            dismissed.extend(about_it);
+        }
+        let facts = Facts {
+            overview,
+            patterns: &patterns,
+            failing: &self.failing,
+            datasets: &self.datasets,
+            dismissed: &dismissed,
+        };
         let mut recommended_actions = actions::recommend(&facts);
         recommended_actions.truncate(self.limit);
-        self.patterns.truncate(self.limit);
-        Insights { most_used_datasets: self.most_used, query_patterns: self.patterns, recommended_actions }
+        patterns.truncate(self.limit);
+        // What is about the workspace as a whole comes first from the tables, whenever it was.
+        self.dismissed.sort_by_key(|d| std::cmp::Reverse(d.dismissed_at));
+        self.dismissed.truncate(self.limit);
+        Insights {
+            most_used_datasets: self.most_used,
+            query_patterns: patterns,
+            recommended_actions,
+            dismissed_actions: self.dismissed,
+        }
     }
+}
+
+fn pattern(row: &Row) -> Decoded<(Query, Vec<String>)> {
+    Ok((Query::from_row(row)?, row.try_get("dismissed")?))
 }
 
 fn failing(row: &Row) -> Decoded<Failing> {
@@ -144,6 +215,7 @@ fn attention(row: &Row) -> Decoded<Attention> {
         created_at: row.try_get("created_at")?,
         last_used_at: row.try_get("last_used_at")?,
         file_name: row.try_get("file_name")?,
+        rejected_version: row.try_get("rejected_version")?,
     })
 }
 

@@ -1,7 +1,12 @@
 -- The patterns that are run most.
 SELECT q.id, q.name, q.pattern, q.sql, q.saved_at, q.saved_by, q.runs, q.failures, q.cache_hits,
        q.first_run_at, q.last_run_at, q.position,
-       coalesce(l.buckets, '{}') AS buckets, coalesce(l.counts, '{}') AS counts
+       coalesce(l.buckets, '{}') AS buckets, coalesce(l.counts, '{}') AS counts,
+       ARRAY(
+           SELECT x.action
+           FROM dismissals x
+           WHERE x.workspace_id = $1 AND x.action IN ('speed_up_query.' || q.id::text, 'save_query.' || q.id::text)
+       ) AS dismissed
 FROM (
     SELECT *
     FROM queries q

@@ -1,8 +1,8 @@
 //! `GET /api/v1/runs/{run_id}/receipt`
 
 use actix_web::HttpResponse;
-use serde::Serialize;
-use tokio_postgres::Row;
+use serde::{Deserialize, Serialize};
+use tokio_postgres::{Row, types::Json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use weir_infra::http::{Path, Problem};
@@ -29,6 +29,25 @@ pub(crate) struct Receipt {
     pub(crate) result_hash: Option<String>,
     /// The position of the event log up to which it read the workspace's past; null where it did not.
     pub(crate) events_to: Option<i64>,
+    /// Where the time went; null where it failed, or where that was not measured.
+    pub(crate) stages: Option<Stages>,
+}
+
+/// Where the time of an answered query went. Null is a stage that was not needed: what a cache had is neither planned
+/// nor run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RunStages)]
+pub(crate) struct Stages {
+    /// Finding out what its tables are.
+    pub(crate) resolve_ms: f64,
+    /// Waiting for its turn among the workspace's queries.
+    pub(crate) wait_ms: Option<f64>,
+    /// Until there was a plan.
+    pub(crate) plan_ms: Option<f64>,
+    /// From the plan to the last row.
+    pub(crate) run_ms: Option<f64>,
+    /// Keeping the answer, after it was there: not part of `elapsed_ms`.
+    pub(crate) store_ms: Option<f64>,
 }
 
 /// Show a run's receipt
@@ -59,5 +78,6 @@ fn from_row(row: &Row) -> Decoded<Receipt> {
         engine: row.try_get("engine")?,
         result_hash: row.try_get("result_hash")?,
         events_to: row.try_get("events_to")?,
+        stages: row.try_get::<_, Option<Json<Stages>>>("stages")?.map(|stages| stages.0),
     })
 }

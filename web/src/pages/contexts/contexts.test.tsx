@@ -16,6 +16,7 @@ const PARSED = {
     { id: "b", left_dataset: "flights", right_dataset: "planes", cardinality: "many-to-one" },
   ],
   metrics: [],
+  filters: [],
 };
 
 test("what joins most stands in the middle, and nothing on top of something else", () => {

@@ -2,7 +2,7 @@ import type { Parsed } from "./queries";
 
 const WIDTH = 640;
 const HEIGHT = 340;
-const BOX = { width: 132, height: 38 };
+const BOX = { width: 164, height: 38 };
 
 /** Where each dataset stands: the one with the most joins in the middle, the others around it. */
 export function places(parsed: Pick<Parsed, "datasets" | "relationships">): Map<string, { x: number; y: number }> {
@@ -55,7 +55,7 @@ export function Graph({ parsed }: { parsed: Parsed }) {
             <g key={each.id} transform={`translate(${place.x - BOX.width / 2} ${place.y - BOX.height / 2})`}>
               <rect width={BOX.width} height={BOX.height} rx="7" />
               <text x={BOX.width / 2} y={BOX.height / 2 + 4}>
-                {name(each.id).length > 17 ? `${name(each.id).slice(0, 16)}…` : name(each.id)}
+                {name(each.id).length > 22 ? `${name(each.id).slice(0, 21)}…` : name(each.id)}
               </text>
             </g>
           );

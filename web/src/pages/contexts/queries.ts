@@ -44,6 +44,7 @@ export interface Parsed {
     conditions?: { left_column: string; right_column: string }[];
   }[];
   metrics: { id?: string; name: string; description?: string; dataset?: string }[];
+  filters: { id: string; parameters?: { name: string; data_type?: string; default?: unknown }[] }[];
 }
 
 /** A saved context, taken apart. */
@@ -54,8 +55,13 @@ export const parsed = (id: string, asOf?: string) =>
       const params = new URLSearchParams({ format: "json", ...(asOf && { as_of: asOf }) });
       const response = await authorizedFetch(new Request(`/api/v1/contexts/${id}/export?${params}`, { signal }));
       if (!response.ok) throw await failure(response);
-      const { datasets = [], relationships = [], metrics = [] } = (await response.json()) as Partial<Parsed>;
-      return { datasets, relationships, metrics } satisfies Parsed;
+      const {
+        datasets = [],
+        relationships = [],
+        metrics = [],
+        filters = [],
+      } = (await response.json()) as Partial<Parsed>;
+      return { datasets, relationships, metrics, filters } satisfies Parsed;
     },
   });
 

@@ -5,28 +5,16 @@ import { api, type Schema, unwrap } from "../../api/client";
 import { plural } from "../../lib/format";
 import { Empty, Failure } from "../../ui/card";
 import { Rows } from "../../ui/rows";
+import { NOTHING_PICKED, Pick, type Picked, wanted } from "./pick";
 import type { Parsed } from "./queries";
 
-/** A metric by a dimension, asked at once: the quickest way to see whether a context is right. */
+/** Metrics by dimensions, asked at once: the quickest way to see whether a context is right. */
 export function Try({ name, metrics, parsed }: { name: string; metrics: string[]; parsed: Parsed }) {
-  const [metric, setMetric] = useState(metrics[0] ?? "");
-  const [dimension, setDimension] = useState("");
-  const [filter, setFilter] = useState("");
+  const [picked, setPicked] = useState<Picked>({ ...NOTHING_PICKED, metrics: metrics.slice(0, 1) });
   const ask = useMutation({
     mutationFn: () =>
-      unwrap(
-        api.POST("/api/v1/queries", {
-          body: {
-            context: name,
-            metrics: [metric],
-            ...(dimension && { dimensions: [dimension] }),
-            ...(filter && { filters: [filter] }),
-            limit: 200,
-          } as Schema<"Ask">,
-        }),
-      ),
+      unwrap(api.POST("/api/v1/queries", { body: { ...wanted(name, picked, parsed), limit: 200 } as Schema<"Ask"> })),
   });
-  const columns = parsed.datasets.flatMap((each) => (each.columns ?? []).map((column) => `${each.id}.${column.name}`));
   if (metrics.length === 0) return <Empty>It has no metrics to try.</Empty>;
   return (
     <form
@@ -35,37 +23,16 @@ export function Try({ name, metrics, parsed }: { name: string; metrics: string[]
         ask.mutate();
       }}
     >
-      <div className="filters">
-        <label>
-          Metric{" "}
-          <select value={metric} onChange={(event) => setMetric(event.target.value)}>
-            {metrics.map((each) => (
-              <option key={each}>{each}</option>
-            ))}
-          </select>
-        </label>
-        <label>
-          by{" "}
-          <input
-            list="dimensions"
-            placeholder="dataset.column"
-            value={dimension}
-            onChange={(event) => setDimension(event.target.value)}
-          />
-        </label>
-        <datalist id="dimensions">
-          {columns.map((each) => (
-            <option key={each} value={each} />
-          ))}
-        </datalist>
-        <label>
-          where{" "}
-          <input placeholder="origin = 'JFK'" value={filter} onChange={(event) => setFilter(event.target.value)} />
-        </label>
-        <button type="submit" className="button primary" disabled={ask.isPending}>
+      <Pick metrics={metrics} parsed={parsed} value={picked} onChange={setPicked} />
+      <p className="drop-buttons">
+        <button
+          type="submit"
+          className="button primary"
+          disabled={ask.isPending || picked.metrics.length + picked.dimensions.length === 0}
+        >
           Try it
         </button>
-      </div>
+      </p>
       {ask.error && <Failure error={ask.error} />}
       {ask.data && (
         <>

@@ -101,12 +101,24 @@ export default function Datasets() {
                         {dataset.status === "ingesting" ? "being read" : dataset.status}
                       </span>
                     </td>
-                    <td data-number>{count(dataset.rows)}</td>
-                    <td data-number>{dataset.columns.length || "–"}</td>
-                    <td data-number>{bytes(dataset.bytes)}</td>
-                    <td data-number>{percent(missingShare(dataset))}</td>
-                    <td data-number>{count(dataset.queries_7d)}</td>
-                    <td title={when(dataset.updated_at)}>{ago(dataset.updated_at, now)}</td>
+                    <td data-number data-label="Rows">
+                      {count(dataset.rows)}
+                    </td>
+                    <td data-number data-label="Columns">
+                      {dataset.columns.length || "–"}
+                    </td>
+                    <td data-number data-label="Size">
+                      {bytes(dataset.bytes)}
+                    </td>
+                    <td data-number data-label="Missing">
+                      {percent(missingShare(dataset))}
+                    </td>
+                    <td data-number data-label="Queries, 7 days">
+                      {count(dataset.queries_7d)}
+                    </td>
+                    <td data-label="Changed" title={when(dataset.updated_at)}>
+                      {ago(dataset.updated_at, now)}
+                    </td>
                   </tr>
                 ))}
               </tbody>

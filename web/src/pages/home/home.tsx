@@ -8,11 +8,12 @@ import { useAsOf } from "../../lib/as-of";
 import { bursts } from "../../lib/bursts";
 import { useNow } from "../../lib/clock";
 import { missingShare } from "../../lib/datasets";
-import { ago, bytes, compact, count, duration, percent, plural, when } from "../../lib/format";
+import { ago, bytes, count, duration, percent, plural, when } from "../../lib/format";
+import { useSize } from "../../lib/sizes";
 import { Card, Empty, Loaded, Skeleton } from "../../ui/card";
-import { Icon } from "../../ui/icon";
 import { DropZone, SampleData, UploadList } from "../../upload/drop-zone";
 import { AskBar } from "./ask-bar";
+import { Insights } from "./insights";
 import "../../styles/datasets.css";
 import { Sparkline } from "../../ui/sparkline";
 
@@ -24,52 +25,57 @@ type Dashboard = Schema<"Dashboard">;
 export function Home() {
   const [asOf] = useAsOf();
   const read = useQuery(dashboard(asOf));
+  const pending = read.data === undefined && !read.error;
+  const [first, firstSize] = useSize("home first", pending);
+  const empty = read.data?.overview.datasets === 0 && read.data.recent.uploads.length === 0 && !asOf;
   return (
     <div className="page home" aria-busy={read.isPending}>
       <h1 className="for-readers">Home</h1>
       <AskBar disabled={asOf !== undefined} />
       <Figures read={read.data} />
-      {read.data?.overview.datasets === 0 && read.data.recent.uploads.length === 0 && !asOf && (
-        <section className="first" aria-label="Begin">
-          <h2>Bring some data</h2>
-          <DropZone>
-            <SampleData />
-          </DropZone>
-        </section>
-      )}
+      <div ref={first} style={firstSize ? { blockSize: firstSize } : undefined}>
+        {empty && (
+          <section className="first" aria-label="Begin">
+            <h2>Bring some data</h2>
+            <DropZone>
+              <SampleData />
+            </DropZone>
+          </section>
+        )}
+      </div>
       <UploadList />
       <div className="home-grid">
         <div className="column">
-          <Card title="Datasets">
-            <Loaded read={read} skeleton={<Skeleton lines={4} height={64} />}>
+          <Card title="Datasets" part="home Datasets" pending={pending}>
+            <Loaded read={read} skeleton={<Skeleton lines={3} height={84} />}>
               {(data) => <Datasets data={data} />}
             </Loaded>
           </Card>
-          <Card title="Charts">
+          <Card title="Charts" part="home Charts" pending={pending}>
             <Loaded read={read} skeleton={<Skeleton lines={2} height={140} />}>
               {(data) => <Gallery items={data.gallery} />}
             </Loaded>
           </Card>
         </div>
         <div className="column">
-          <Card title="Recent queries">
-            <Loaded read={read} skeleton={<Skeleton lines={8} height={34} />}>
+          <Card title="Recent queries" part="home Recent queries" pending={pending}>
+            <Loaded read={read} skeleton={<Skeleton lines={9} height={38} />}>
               {(data) => <Queries items={data.recent.queries} />}
             </Loaded>
           </Card>
-          <Card title="Recent uploads">
-            <Loaded read={read} skeleton={<Skeleton lines={4} height={24} />}>
+          <Card title="Recent uploads" part="home Recent uploads" pending={pending}>
+            <Loaded read={read} skeleton={<Skeleton lines={5} height={18} />}>
               {(data) => <Uploads items={data.recent.uploads} />}
             </Loaded>
           </Card>
         </div>
         <div className="column">
-          <Card title="What to do next">
-            <Loaded read={read} skeleton={<Skeleton lines={3} height={44} />}>
+          <Card title="What to do next" part="home What to do next" pending={pending}>
+            <Loaded read={read} skeleton={<Skeleton lines={5} height={84} />}>
               {(data) => <Insights insights={data.insights} />}
             </Loaded>
           </Card>
-          <Card title="Activity">
+          <Card title="Activity" part="home Activity" pending={pending}>
             <Loaded read={read} skeleton={<Skeleton lines={8} height={24} />}>
               {(data) => <Activity items={data.activity} />}
             </Loaded>
@@ -121,7 +127,7 @@ function Figures({ read }: { read: Dashboard | undefined }) {
           <dt>{name}</dt>
           <dd>
             <b>{overview ? value : <span className="placeholder" />}</b>
-            <span>{more || " "}</span>
+            <span>{more || "\u00a0"}</span>
           </dd>
           <dd className="course">
             <Sparkline values={course} label={`${of} by day over the last ${days.length} days`} />
@@ -246,58 +252,6 @@ function Gallery({ items }: { items: Schema<"Visualization">[] }) {
   );
 }
 
-function Insights({ insights }: { insights: Schema<"Insights"> }) {
-  const { recommended_actions: actions, query_patterns: patterns, most_used_datasets: used } = insights;
-  const most = Math.max(1, ...used.map((each) => each.queries));
-  return (
-    <>
-      {actions.length === 0 && <Empty>Nothing needs to be done.</Empty>}
-      <ul className="actions">
-        {actions.slice(0, 3).map((action) => (
-          <li key={`${action.kind} ${action.subject?.id}`}>
-            <Icon name={action.kind.startsWith("fix") ? "alert" : "bulb"} />
-            <div>
-              <b>{action.title}</b>
-              <p className="quiet">{action.detail}</p>
-            </div>
-          </li>
-        ))}
-      </ul>
-      {used.length > 0 && (
-        <>
-          <h3>Most used datasets</h3>
-          <ul className="bars">
-            {used.slice(0, 4).map((each) => (
-              <li key={each.id}>
-                <Link to={`/datasets/${each.id}`}>{each.name}</Link>
-                <i style={{ inlineSize: `${(each.queries / most) * 100}%` }} aria-hidden="true" />
-                <span className="number">{plural(each.queries, "query", "queries")}</span>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-      {patterns.length > 0 && (
-        <>
-          <h3>Popular queries</h3>
-          <ul className="lines">
-            {patterns.slice(0, 3).map((pattern) => (
-              <li key={pattern.id}>
-                <Link to={`/queries/${pattern.id}`}>
-                  <code title={pattern.sql}>{pattern.name ?? pattern.sql}</code>
-                </Link>
-                <span className="quiet">
-                  {compact(pattern.runs)}×, p50 {duration(pattern.p50_ms)}
-                </span>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-    </>
-  );
-}
-
 const KINDS = [
   ["", "All"],
   ["dataset", "Data"],
@@ -322,7 +276,9 @@ function Activity({ items }: { items: Schema<"Activity">[] }) {
           </label>
         ))}
       </fieldset>
-      {shown.length === 0 && <Empty>Nothing of that kind happened lately.</Empty>}
+      {shown.length === 0 && (
+        <Empty>{kind ? "Nothing of that kind happened lately." : "Nothing has happened yet."}</Empty>
+      )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled has to be reached by keys */}
       <ol className="feed" tabIndex={0}>
         {shown.slice(0, 14).map(({ items: [first, ...rest] }) =>

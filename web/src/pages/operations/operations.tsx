@@ -66,10 +66,16 @@ export default function Operations() {
                     {data.projections.map((each) => (
                       <tr key={each.name}>
                         <th scope="row">{each.name}</th>
-                        <td data-number>{each.version}</td>
-                        <td data-number>{count(each.position)}</td>
-                        <td data-number>{count(each.dead_letters)}</td>
-                        <td>{when(each.updated_at)}</td>
+                        <td data-number data-label="Version">
+                          {each.version}
+                        </td>
+                        <td data-number data-label="Position">
+                          {count(each.position)}
+                        </td>
+                        <td data-number data-label="Dead letters">
+                          {count(each.dead_letters)}
+                        </td>
+                        <td data-label="Written">{when(each.updated_at)}</td>
                         <td>
                           {each.rebuild ? (
                             <>

@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
-import { api, unwrap } from "../../api/client";
+import { readFrom } from "../../api/change";
+import { api, type Schema, unwrap } from "../../api/client";
 import { moment, past } from "../../api/queries";
 
 /** Tables with their columns, for completion. */
@@ -51,4 +52,18 @@ export const receipt = (run: string) =>
     queryKey: ["runs", "as of its own moment", run, "receipt"],
     queryFn: ({ signal }) =>
       unwrap(api.GET("/api/v1/runs/{run_id}/receipt", { params: { path: { run_id: run } }, signal })),
+  });
+
+/** What the engine does for SQL. Over the same versions of its datasets that does not change. */
+export const planOf = (sql: string) =>
+  queryOptions({
+    queryKey: ["runs", "as of its own moment", sql, "plan"],
+    queryFn: ({ signal }) => unwrap(api.POST("/api/v1/queries/plan", { body: { sql } as Schema<"Ask">, signal })),
+  });
+
+/** Which language model answers one's questions, if any does. */
+export const myModel = () =>
+  queryOptions({
+    queryKey: ["me", "model"],
+    queryFn: ({ signal }) => readFrom<Schema<"MyModel">>("/api/v1/me/model", signal),
   });

@@ -9,16 +9,23 @@ import { useNow } from "../../lib/clock";
 import { download } from "../../lib/download";
 import { ago, count, duration, plural, when } from "../../lib/format";
 import "../../styles/datasets.css";
+import "../../styles/contexts.css";
 import "../../styles/query.css";
 import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
 import { History } from "../../ui/history";
 import { Tabs } from "../../ui/tabs";
+import { NOTHING_PICKED, Pick, wanted } from "../contexts/pick";
+import { parsed } from "../contexts/queries";
 import { Grid, tsv } from "./grid";
-import { contexts, lately, query, receipt, saved, tables } from "./queries";
+import { contexts, lately, myModel, planOf, query, receipt, saved, tables } from "./queries";
 
 const Editor = lazy(() => import("../../editor/editor"));
 
 type Answer = Schema<"QueryAnswer">;
+
+/** How to ask. */
+const MODES = ["SQL", "Metrics", "In words"] as const;
+type Mode = (typeof MODES)[number];
 
 /** Rows that an answer has unless more are asked for, and at most. */
 const ROWS = 1_000;
@@ -47,35 +54,49 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
   const [params] = useSearchParams();
   const [asOf] = useAsOf();
   const client = useQueryClient();
-  const [mode, setMode] = useState<"SQL" | "In words">(params.get("question") ? "In words" : "SQL");
+  const [mode, setMode] = useState<Mode>(params.get("question") ? "In words" : "SQL");
   const [sql, setSql] = useState(begun);
   const [question, setQuestion] = useState(params.get("question") ?? "");
   const [context, setContext] = useState(params.get("context") ?? "");
+  const [picked, setPicked] = useState(NOTHING_PICKED);
   const [rows, setRows] = useState(ROWS);
   const known = useQuery(tables());
   const inContexts = useQuery(contexts());
   const running = useRef<AbortController>(undefined);
+  const chosen = inContexts.data?.items.find((each) => each.name === context);
+  const inContext = useQuery({ ...parsed(chosen?.id ?? ""), enabled: mode === "Metrics" && chosen !== undefined });
+  const asks = (): Partial<Schema<"Ask">> => {
+    if (mode === "In words") return { question };
+    if (mode === "Metrics") return inContext.data ? wanted(context, picked, inContext.data) : {};
+    return { sql, ...(context && { context }) };
+  };
+  const nothing = {
+    SQL: !sql.trim(),
+    "In words": !question.trim(),
+    Metrics: !inContext.data || picked.metrics.length + picked.dimensions.length === 0,
+  }[mode];
 
   const ask = useMutation({
     mutationFn: async (limit: number): Promise<Answer> => {
       running.current?.abort();
       const stop = new AbortController();
       running.current = stop;
-      const asked = mode === "SQL" ? { sql } : { question };
       return await unwrap(
-        api.POST("/api/v1/queries", {
-          body: { ...asked, limit, ...(context && { context }) } as Schema<"Ask">,
-          signal: stop.signal,
-        }),
+        api.POST("/api/v1/queries", { body: { ...asks(), limit } as Schema<"Ask">, signal: stop.signal }),
       );
     },
     onSuccess: (answer) => {
-      if (mode === "In words") setSql(answer.sql);
+      // What was written for it can be gone on with.
+      if (mode !== "SQL") setSql(answer.sql);
       void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === "runs" });
     },
   });
+  const plan = useMutation({
+    mutationFn: () => unwrap(api.POST("/api/v1/queries/plan", { body: asks() as Schema<"Ask"> })),
+  });
   const run = (limit = ROWS) => {
-    if (asOf || (mode === "SQL" ? !sql.trim() : !question.trim())) return;
+    if (asOf || nothing) return;
+    plan.reset();
     setRows(limit);
     ask.mutate(limit);
   };
@@ -87,10 +108,11 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
     asked.current = true;
     if (params.get("run") !== null || params.get("question")) run();
   }, []);
+  const refused = plan.error ?? ask.error;
   const stopped = ask.error instanceof DOMException && ask.error.name === "AbortError";
   const remarks = useMemo((): Remark[] => {
-    if (!(ask.error instanceof ApiError)) return [];
-    return (ask.error.problem.errors ?? [])
+    if (!(refused instanceof ApiError)) return [];
+    return (refused.problem.errors ?? [])
       .filter((place) => place.line != null)
       .map((place) => ({
         line: place.line ?? 1,
@@ -98,8 +120,7 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
         severity: "error",
         message: place.detail,
       }));
-  }, [ask.error]);
-  const chosen = inContexts.data?.items.find((each) => each.name === context);
+  }, [refused]);
   const names = useMemo(
     () => ({
       tables: known.data ?? {},
@@ -113,20 +134,34 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
       <div className="query-grid">
         <div className="stack">
           <Card
-            title={mode === "SQL" ? "Ask in SQL" : "Ask in words"}
+            title={{ SQL: "Ask in SQL", Metrics: "Ask for metrics", "In words": "Ask in words" }[mode]}
             action={
               <fieldset className="chips">
                 <legend className="for-readers">How to ask</legend>
-                {(["SQL", "In words"] as const).map((each) => (
+                {MODES.filter((each) => each !== "Metrics" || (inContexts.data?.items.length ?? 0) > 0).map((each) => (
                   <label key={each}>
-                    <input type="radio" name="mode" checked={mode === each} onChange={() => setMode(each)} />
+                    <input
+                      type="radio"
+                      name="mode"
+                      checked={mode === each}
+                      onChange={() => {
+                        setMode(each);
+                        // Metrics are those of a context.
+                        if (each === "Metrics" && !context) setContext(inContexts.data?.items[0]?.name ?? "");
+                      }}
+                    />
                     {each}
                   </label>
                 ))}
               </fieldset>
             }
           >
-            {mode === "SQL" ? (
+            {mode === "Metrics" && (
+              <Loaded read={inContext} skeleton={<Skeleton lines={3} height={34} />}>
+                {(data) => <Pick metrics={chosen?.metrics ?? []} parsed={data} value={picked} onChange={setPicked} />}
+              </Loaded>
+            )}
+            {mode === "SQL" && (
               <Suspense fallback={<Skeleton lines={1} height={150} />}>
                 <Editor
                   language="sql"
@@ -138,7 +173,9 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
                   names={names}
                 />
               </Suspense>
-            ) : (
+            )}
+            {mode === "In words" && <Answerer />}
+            {mode === "In words" && (
               <textarea
                 className="question"
                 aria-label="Question"
@@ -155,43 +192,75 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
               <button
                 type="button"
                 className="button primary"
-                disabled={ask.isPending || asOf !== undefined}
+                disabled={ask.isPending || asOf !== undefined || nothing}
                 onClick={() => run()}
               >
                 Run <kbd>Ctrl ⏎</kbd>
               </button>
+              {mode !== "In words" && (
+                <button
+                  type="button"
+                  className="button"
+                  disabled={plan.isPending || nothing}
+                  onClick={() => plan.mutate()}
+                >
+                  Plan
+                </button>
+              )}
               {ask.isPending && (
                 <button type="button" className="button" onClick={() => running.current?.abort()}>
                   Cancel
                 </button>
               )}
-              <label>
-                Context{" "}
-                <select value={context} onChange={(event) => setContext(event.target.value)}>
-                  <option value="">none</option>
-                  {inContexts.data?.items.map((each) => (
-                    <option key={each.id} value={each.name}>
-                      {each.name}
-                    </option>
-                  ))}
-                </select>
-              </label>
+              {mode !== "In words" && (
+                <label>
+                  Context{" "}
+                  <select
+                    value={context}
+                    onChange={(event) => {
+                      setContext(event.target.value);
+                      setPicked(NOTHING_PICKED);
+                    }}
+                  >
+                    {mode === "SQL" && <option value="">none</option>}
+                    {inContexts.data?.items.map((each) => (
+                      <option key={each.id} value={each.name}>
+                        {each.name}
+                      </option>
+                    ))}
+                  </select>
+                </label>
+              )}
               <Elapsed since={ask.isPending ? ask.submittedAt : undefined} />
               {asOf && <span className="quiet">Questions are asked in the present.</span>}
             </div>
           </Card>
-          {ask.error && !stopped && <Refusal error={ask.error} />}
+          {refused && !stopped && <Refusal error={refused} />}
+          {plan.data && (
+            <Card title="Plan">
+              <Steps plan={plan.data} shows={mode === "Metrics" || context !== ""} />
+            </Card>
+          )}
           {stopped && <p className="quiet">It was cancelled.</p>}
           {ask.data && (
             <Result
               answer={ask.data}
               more={ask.data.truncated && rows < MOST ? () => run(MOST) : undefined}
               sql={ask.data.sql}
+              shows={mode === "Metrics"}
             />
           )}
-          {!ask.data && !ask.error && !ask.isPending && (
+          {!ask.data && !ask.error && !ask.isPending && !plan.data && (
             <Card title="Result">
-              <Empty>Write SQL over your datasets and press Ctrl-Enter.</Empty>
+              <Empty>
+                {
+                  {
+                    SQL: "Write SQL over your datasets and press Ctrl-Enter.",
+                    Metrics: "Choose metrics and what to break them down by. The SQL follows.",
+                    "In words": "Ask as you would ask a person. The SQL is always shown.",
+                  }[mode]
+                }
+              </Empty>
             </Card>
           )}
           {ask.isPending && !ask.data && (
@@ -204,6 +273,46 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
       </div>
     </div>
   );
+}
+
+/** Who answers questions in words; where nobody does, how that is changed. */
+function Answerer() {
+  const mine = useQuery(myModel());
+  if (!mine.data || mine.data.own || mine.data.configured) return null;
+  return (
+    <p className="notice">
+      No language model is configured here. Give a key of your own under <Link to="/settings/model">Settings</Link>, or
+      have whoever runs Weir <a href="/docs/guide/queries">configure one</a>.
+    </p>
+  );
+}
+
+/** What the engine would do, and over what. */
+function Steps({ plan, shows }: { plan: Schema<"QueryPlan">; shows: boolean }) {
+  return (
+    <>
+      {shows && <pre className="sql">{plan.sql}</pre>}
+      <p className="quiet">
+        {plan.datasets.length === 0 ? "It reads no dataset. " : "It would read "}
+        {plan.datasets.map((each) => (
+          <Link key={`${each.id} ${each.version}`} to={`/datasets/${each.id}?tab=versions`}>
+            {each.name}@{each.version}{" "}
+          </Link>
+        ))}
+        and give {plural(plan.columns.length, "column")}: {plan.columns.map((each) => each.name).join(", ")}.
+      </p>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled has to be reached by keys */}
+      <section className="plan" tabIndex={0} aria-label="Steps of the plan">
+        <pre>{plan.plan}</pre>
+      </section>
+    </>
+  );
+}
+
+/** The plan of SQL that was run. */
+function PlanOf({ sql }: { sql: string }) {
+  const read = useQuery(planOf(sql));
+  return <Loaded read={read}>{(data) => <Steps plan={data} shows={false} />}</Loaded>;
 }
 
 function Elapsed({ since }: { since: number | undefined }) {
@@ -256,8 +365,19 @@ const FORMS = [
   ["Arrow", "application/vnd.apache.arrow.stream", "arrows"],
 ] as const;
 
-function Result({ answer, more, sql }: { answer: Answer; more: (() => void) | undefined; sql: string }) {
-  const [tab, setTab] = useState<"Rows" | "How it came about">("Rows");
+function Result({
+  answer,
+  more,
+  sql,
+  shows,
+}: {
+  answer: Answer;
+  more: (() => void) | undefined;
+  sql: string;
+  /** Whether nobody has seen the SQL yet. */
+  shows: boolean;
+}) {
+  const [tab, setTab] = useState<"Rows" | "How it came about" | "Plan">("Rows");
   const copy = useMutation({
     mutationFn: () => navigator.clipboard.writeText(tsv(answer.columns, answer.rows as unknown[][])),
   });
@@ -302,7 +422,7 @@ function Result({ answer, more, sql }: { answer: Answer; more: (() => void) | un
         )}
       </p>
       {(get.error ?? copy.error) && <Failure error={get.error ?? copy.error} />}
-      {answer.question && (
+      {(answer.question || shows) && (
         <>
           {answer.explanation && <p>{answer.explanation}</p>}
           <pre className="sql">{answer.sql}</pre>
@@ -315,12 +435,10 @@ function Result({ answer, more, sql }: { answer: Answer; more: (() => void) | un
             {rule.message ?? rule.id}: {plural(rule.broken, "row")} of {count(rule.rows)}
           </p>
         ))}
-      <Tabs label="Result" tabs={["Rows", "How it came about"]} current={tab} onChange={setTab}>
-        {tab === "Rows" ? (
-          <Grid columns={answer.columns} rows={answer.rows as unknown[][]} />
-        ) : (
-          <Receipt run={answer.run_id} />
-        )}
+      <Tabs label="Result" tabs={["Rows", "How it came about", "Plan"]} current={tab} onChange={setTab}>
+        {tab === "Rows" && <Grid columns={answer.columns} rows={answer.rows as unknown[][]} />}
+        {tab === "How it came about" && <Receipt run={answer.run_id} />}
+        {tab === "Plan" && <PlanOf sql={answer.sql} />}
       </Tabs>
     </Card>
   );
@@ -349,7 +467,10 @@ function Receipt({ run }: { run: string }) {
           <dt>Engine</dt>
           <dd>{data.engine}</dd>
           <dt>Time</dt>
-          <dd>{duration(data.elapsed_ms)}</dd>
+          <dd>
+            {duration(data.elapsed_ms)}
+            {data.stages && <Stages of={data.stages} />}
+          </dd>
           <dt>Cache</dt>
           <dd>{data.cache.hit ? `tier ${data.cache.tier}` : "it was computed"}</dd>
           <dt>Result's hash</dt>
@@ -365,6 +486,34 @@ function Receipt({ run }: { run: string }) {
         </dl>
       )}
     </Loaded>
+  );
+}
+
+const STAGES: [keyof Schema<"RunStages">, string][] = [
+  ["resolve_ms", "finding the tables"],
+  ["wait_ms", "waiting for its turn"],
+  ["plan_ms", "planning"],
+  ["run_ms", "running"],
+  ["store_ms", "keeping the result"],
+];
+
+/** Where the time went, each stage with a bar by its share. */
+function Stages({ of }: { of: Schema<"RunStages"> }) {
+  const known = STAGES.flatMap(([key, name]) => {
+    const ms = of[key];
+    return ms == null ? [] : [{ name, ms }];
+  });
+  const most = Math.max(0.001, ...known.map(({ ms }) => ms));
+  return (
+    <ul className="bars stages" aria-label="Time by stage">
+      {known.map(({ name, ms }) => (
+        <li key={name}>
+          <span>{name}</span>
+          <i style={{ inlineSize: `${(ms / most) * 100}%` }} aria-hidden="true" />
+          <span className="number">{duration(ms)}</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 

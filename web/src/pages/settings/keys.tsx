@@ -37,8 +37,8 @@ export function Keys() {
                 {items.map((each) => (
                   <tr key={each.id}>
                     <th scope="row">{each.name}</th>
-                    <td>{each.role}</td>
-                    <td>{when(each.created_at)}</td>
+                    <td data-label="Role">{each.role}</td>
+                    <td data-label="Since">{when(each.created_at)}</td>
                     <td>
                       <button
                         type="button"

@@ -56,7 +56,7 @@ export function Members() {
                         ))}
                       </select>
                     </td>
-                    <td>{when(each.since)}</td>
+                    <td data-label="Since">{when(each.since)}</td>
                     <td>
                       {(owns || each.user_id === session?.user.id) && (
                         <span className="drop-buttons">

@@ -1,15 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { readFrom, useChange } from "../../api/change";
+import { useChange } from "../../api/change";
 import type { Schema } from "../../api/client";
 import { Card, Failure, Loaded } from "../../ui/card";
+import { myModel } from "../query/queries";
 
 /** The language model that answers questions, and one's own key for it. */
 export function Model() {
-  const read = useQuery({
-    queryKey: ["me", "model"],
-    queryFn: ({ signal }) => readFrom<Schema<"MyModel">>("/api/v1/me/model", signal),
-  });
+  const read = useQuery(myModel());
   const [provider, setProvider] = useState("openai");
   const [model, setModel] = useState("");
   const [key, setKey] = useState("");

@@ -33,8 +33,8 @@ export function Workspaces() {
                     <th scope="row">
                       {each.name} {each.personal && <span className="tag">personal</span>}
                     </th>
-                    <td>{each.role}</td>
-                    <td>{when(each.created_at)}</td>
+                    <td data-label="Role">{each.role}</td>
+                    <td data-label="Since">{when(each.created_at)}</td>
                     <td>
                       {each.id === session?.workspace ? (
                         <span className="tag">here</span>
