@@ -25,6 +25,7 @@ mod membership;
 mod memory;
 mod names;
 mod pattern;
+mod pushdown;
 mod run;
 mod session;
 mod size;

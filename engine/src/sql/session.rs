@@ -33,7 +33,7 @@ use super::growth::{Allowance, Bounded};
 use super::membership::Memberships;
 use super::memory::{QueryPool, Total};
 use super::sum::CheckedSum;
-use super::{Code, Limits, ReadError, Rows, Source, SqlError, Table};
+use super::{Code, Limits, ReadError, Rows, Source, SqlError, Table, pushdown};
 use crate::{Config, SetupError};
 
 const CATALOG: &str = "weir";
@@ -113,6 +113,7 @@ impl Sessions {
         analyzer.push(Arc::new(Guarded));
         let template = SessionStateBuilder::new()
             .with_analyzer_rules(analyzer)
+            .with_physical_optimizer_rules(pushdown::rules())
             .with_config(session)
             .with_runtime_env(runtime.clone())
             .with_expr_planners(planners)

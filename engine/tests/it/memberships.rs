@@ -95,3 +95,26 @@ async fn a_membership_is_neither_where_something_is_missing() {
     let sql = "SELECT id FROM l WHERE x + 1 NOT IN (SELECT y FROM r4 WHERE kept = 1) OR id = 99";
     assert_eq!(json!(bench.rows(sql).await), json!([[2]]));
 }
+
+/// Lists are made one where two stand side by side, which what is missing in them must survive.
+#[tokio::test]
+async fn what_is_missing_in_a_list_counts() {
+    let mut bench = Bench::new();
+    bench.load("t", "id,s,c\n1,a,x\n2,b,\n3,c,a\n4,,a\n5,a,a\n").await;
+    for (condition, wanted) in [
+        ("s IN ('a', 'b') AND s NOT IN ('x', NULL)", json!([])),
+        ("s IN ('a', 'b') AND s NOT IN ('x', c)", json!([[1]])),
+        ("s IN ('a', 'b', NULL) AND s IN ('b', 'c', NULL)", json!([[2]])),
+        ("s IN ('b', c)", json!([[2], [5]])),
+        ("NOT (s IN ('b', c))", json!([[1], [3]])),
+        ("s IN (NULL)", json!([])),
+        ("(s IN ('a', NULL)) IS NULL", json!([[2], [3], [4]])),
+        ("id NOT IN (1, 2) AND id NOT IN (3, NULL)", json!([])),
+    ] {
+        let sql = format!("SELECT id FROM t WHERE {condition} ORDER BY id");
+        assert_eq!(json!(bench.rows(&sql).await), wanted, "{condition}");
+    }
+    let sql = "SELECT s IN ('a', c), s NOT IN ('a', NULL) FROM t ORDER BY id";
+    let wanted = json!([[true, false], [null, null], [false, null], [null, null], [true, false]]);
+    assert_eq!(json!(bench.rows(sql).await), wanted);
+}

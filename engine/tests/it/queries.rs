@@ -96,6 +96,19 @@ async fn a_nan_is_in_every_answer_that_it_belongs_to() {
     assert_eq!(json!(bench.rows(deep).await), json!([["NaN", 1]]));
 }
 
+/// A filter above a join is about the column that it says, whatever other table has one of that name.
+#[tokio::test]
+async fn a_filter_is_about_its_own_tables_column() {
+    let mut bench = Bench::new();
+    bench.load("a", "k,s,j\n1,x,1\n2,,\n").await;
+    bench.load("b", "k,j,s\n1,1,p\n9,5,p\n8,-1,p\n7,,p\n").await;
+    let filter = "WHERE a.j IS NULL AND b.s IS NOT NULL AND a.s IS NULL ORDER BY 1";
+    for join in ["a RIGHT JOIN b", "b LEFT JOIN a"] {
+        let sql = format!("SELECT b.k FROM {join} ON a.k = b.k AND b.j > 0 {filter}");
+        assert_eq!(json!(bench.rows(&sql).await), json!([[7], [8], [9]]), "{join}");
+    }
+}
+
 #[tokio::test]
 async fn answers_leave_in_four_forms() {
     let bench = Bench::flights().await;
