@@ -90,8 +90,7 @@ impl ActionId {
     /// When something is missing that its kind is about.
     pub fn new(kind: ActionKind, thing: Option<Uuid>, version: Option<u32>) -> Result<Self, InvalidAction> {
         let thing = if kind.about() == About::Workspace { None } else { Some(thing.ok_or(InvalidAction)?) };
-        let version =
-            if kind.about() == About::Version { Some(version.ok_or(InvalidAction)?) } else { None };
+        let version = if kind.about() == About::Version { Some(version.ok_or(InvalidAction)?) } else { None };
         Ok(Self { kind, thing, version })
     }
 

@@ -32,7 +32,10 @@ async fn an_action_is_dismissed_and_recommended_again() {
     assert_eq!(ids(&before, "recommended_actions"), [action.as_str()]);
 
     let done = tell(ada, &action, "dismiss").await;
-    assert_eq!((&done["id"], &done["dismissed"], &done["changed"]), (&json!(action), &json!(true), &json!(true)));
+    assert_eq!(
+        (&done["id"], &done["dismissed"], &done["changed"]),
+        (&json!(action), &json!(true), &json!(true))
+    );
     let dismissed = done["position"].as_u64().unwrap();
     assert_eq!(tell(ada, &action, "dismiss").await["changed"], false);
     for path in ["/api/v1/insights", "/api/v1/dashboard"] {
@@ -46,9 +49,10 @@ async fn an_action_is_dismissed_and_recommended_again() {
     let told = ada.read(&format!("/api/v1/activity?limit=1&min_position={dismissed}")).await;
     let told = &told["items"][0];
     assert_eq!(told["type"], "weir.workspace.action_dismissed.v1");
-    assert_eq!((&told["title"], &told["detail"]["action"]), (
-        &json!("dismissed the advice to ask something of a dataset"), &json!(action)
-    ));
+    assert_eq!(
+        (&told["title"], &told["detail"]["action"]),
+        (&json!("dismissed the advice to ask something of a dataset"), &json!(action))
+    );
     assert!(told["user_id"].is_string(), "{told}");
 
     let again = tell(ada, &action, "restore").await;
@@ -57,7 +61,8 @@ async fn an_action_is_dismissed_and_recommended_again() {
     assert!(ids(&now, "dismissed_actions").is_empty());
 
     // Nothing is dismissed that could not be recommended.
-    let elsewhere = ["nonsense".to_owned(), format!("fix_query.{dataset}"), format!("fix_upload.{dataset}.9")];
+    let elsewhere =
+        ["nonsense".to_owned(), format!("fix_query.{dataset}"), format!("fix_upload.{dataset}.9")];
     for (caller, action) in elsewhere.iter().map(|action| (ada, action)).chain([(bob, &action)]) {
         for verb in ["dismiss", "restore"] {
             let path = format!("/api/v1/insights/{action}/{verb}");
@@ -74,7 +79,8 @@ async fn the_next_file_that_is_rejected_is_another_action_and_viewers_only_look(
     let made = ada.upload("t", b"a,b\n1,2\n".to_vec()).await;
     let dataset = made["id"].as_str().unwrap();
     let reject = async || {
-        let request = ada.post(&format!("/api/v1/datasets/{dataset}/versions")).header("content-type", "text/csv");
+        let request =
+            ada.post(&format!("/api/v1/datasets/{dataset}/versions")).header("content-type", "text/csv");
         let answer = request.header("prefer", "wait=30").body("a,b\n1,2,3\n1\n").send().await.unwrap();
         let position: u64 = answer.headers()["weir-position"].to_str().unwrap().parse().unwrap();
         expect(answer, StatusCode::UNPROCESSABLE_ENTITY).await;

@@ -60,7 +60,8 @@ pub(super) async fn run(
     stop: &Arc<AtomicBool>,
 ) -> Result<(Answer, Spent), SqlError> {
     let mut spent = Spent::default();
-    let (state, physical) = planned_in(sessions, statement, tables, limits, Joins::Hashed, &mut spent).await?;
+    let (state, physical) =
+        planned_in(sessions, statement, tables, limits, Joins::Hashed, &mut spent).await?;
     let hashed = has_hash_join(&physical);
     let ran = match answer_in(&state, physical, limits, stop, &mut spent).await {
         // A hash join cannot spill. Nothing of its answer has left yet.

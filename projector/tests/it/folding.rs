@@ -1,7 +1,9 @@
 //! What each projection makes of events.
 
 use serde_json::json;
-use weir_events::{ActionId, ActionKind, Actor, ApiKeyId, Subject, dataset, member, query, visualization, workspace};
+use weir_events::{
+    ActionId, ActionKind, Actor, ApiKeyId, Subject, dataset, member, query, visualization, workspace,
+};
 use weir_infra::testing::{Database, database};
 
 use crate::story::*;

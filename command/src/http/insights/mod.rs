@@ -36,7 +36,6 @@ struct ActionView {
 }
 
 fn answer(id: ActionId, dismissed: bool, done: &Done<()>) -> HttpResponse {
-    let view =
-        ActionView { id: id.to_string(), dismissed, changed: done.wrote, position: done.position.0 };
+    let view = ActionView { id: id.to_string(), dismissed, changed: done.wrote, position: done.position.0 };
     command_answer(StatusCode::OK, &view, done.position)
 }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::Value;
 use weir_events::{
-    ActionId, ActionKind, Event, Recorded, RunId, context, dataset, member, query, text, visualization, webhook, workspace,
+    ActionId, ActionKind, Event, Recorded, RunId, context, dataset, member, query, text, visualization,
+    webhook, workspace,
 };
 
 use crate::projections::json;
@@ -84,8 +85,12 @@ pub(super) fn phrase(event: &Recorded) -> Phrase<'_> {
             };
             named(Naming::Never, "", text, serde_json::json!({ "shared": e.shared }))
         }
-        Event::Workspace(workspace::Event::ActionDismissed(e)) => action(e.action, "dismissed the advice to "),
-        Event::Workspace(workspace::Event::ActionRestored(e)) => action(e.action, "wants again the advice to "),
+        Event::Workspace(workspace::Event::ActionDismissed(e)) => {
+            action(e.action, "dismissed the advice to ")
+        }
+        Event::Workspace(workspace::Event::ActionRestored(e)) => {
+            action(e.action, "wants again the advice to ")
+        }
         Event::Workspace(workspace::Event::Deleted(_)) => {
             named(Naming::Never, "", "deleted the workspace", serde_json::json!({}))
         }
@@ -116,8 +121,9 @@ fn action(action: ActionId, before: &'static str) -> Phrase<'static> {
         before: "",
         after: "".into(),
         unnamed: format!("{before}{what}").into(),
-        detail: serde_json::json!({ "action": action, "kind": action.kind().as_str(), "thing": action.thing() })
-            .to_string(),
+        detail:
+            serde_json::json!({ "action": action, "kind": action.kind().as_str(), "thing": action.thing() })
+                .to_string(),
         naming: Naming::Never,
     }
 }
