@@ -18,6 +18,7 @@ mod main_job;
 mod memory;
 mod operations;
 mod past;
+mod planning;
 mod routes;
 mod subscribing;
 mod tour;

@@ -10,6 +10,7 @@ export const queryClient = new QueryClient({
       staleTime: 60_000,
       // Without a network it is asked all the same: who waits is told that there is none, and not shown grey bars.
       networkMode: "always",
+      refetchOnReconnect: true,
       gcTime: 10 * 60_000,
       retry: (failures, error) =>
         failures < 3 && !(error instanceof ApiError && error.status < 500 && error.status !== 429),

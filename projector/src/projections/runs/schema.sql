@@ -26,12 +26,12 @@ CREATE TABLE runs (
     context      jsonb,
     -- Where the log was that it read, if it read the workspace's past.
     events_to    bigint,
-    -- {resolve_ms, wait_ms, plan_ms, run_ms, store_ms}: where the time went, where that was measured.
-    stages       jsonb,
     at           timestamptz      NOT NULL,
     actor        text             NOT NULL,
     user_id      uuid,
     position     bigint           NOT NULL,
+    -- {resolve_ms, wait_ms, plan_ms, run_ms, store_ms}: where the time went, where that was measured.
+    stages       jsonb,
     PRIMARY KEY (workspace_id, run_id)
 );
 CREATE INDEX runs_recent ON runs (workspace_id, position DESC);
