@@ -29,7 +29,7 @@ async fn a_query_is_planned_and_nothing_of_it_is_written_down() {
         "where files lie is no business: {steps}"
     );
 
-    let about = "---\nname: Flights\nversion: 1.0.0\ndescription: Flights\ndatasets:\n  \
+    let about = "---\nname: Flights\nversion: 1.0.0\ndescription: Flights that left New York\ndatasets:\n  \
                  - {id: flights, name: Flights, dataset_id: flights}\nmetrics:\n  \
                  - {id: late, expression: SUM(flights.delay)}\n---\n";
     ada.make("/api/v1/contexts", &json!({ "content": about }), StatusCode::CREATED).await;

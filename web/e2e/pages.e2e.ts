@@ -404,7 +404,7 @@ tried(
     const wrong: string[] = [];
     const nowhere = "/00000000-0000-4000-8000-000000000000";
     const states: [string, string, RegExp][] = [
-      ["empty-home", "/", /Nothing was asked yet/],
+      ["empty-home", "/", /No chart was saved yet/],
       ["empty-datasets", "/datasets", /There are no files yet/],
       ["empty-query", "/query", /None has a name yet/],
       ["empty-charts", "/charts", /No chart/],

@@ -81,13 +81,20 @@ export function Empty({ children, action }: { children: ReactNode; action?: Reac
 export function Loaded<T>({
   read,
   skeleton,
+  page,
   children,
 }: {
   read: Pick<UseQueryResult<T>, "data" | "error" | "refetch">;
   skeleton?: ReactNode;
+  /** What the page is called, where its content brings the heading: until then screen readers have this one. */
+  page?: string;
   children: (data: T) => ReactNode;
 }) {
   if (read.data !== undefined) return <>{children(read.data)}</>;
-  if (read.error) return <Failure error={read.error} retry={() => void read.refetch()} />;
-  return <>{skeleton ?? <Skeleton />}</>;
+  return (
+    <>
+      {page && <h1 className="for-readers">{page}</h1>}
+      {read.error ? <Failure error={read.error} retry={() => void read.refetch()} /> : (skeleton ?? <Skeleton />)}
+    </>
+  );
 }

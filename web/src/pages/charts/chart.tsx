@@ -33,7 +33,7 @@ export default function ChartPage() {
   if (id !== undefined)
     return (
       <div className="page">
-        <Loaded read={saved} skeleton={<Skeleton lines={6} height={60} />}>
+        <Loaded page="Chart" read={saved} skeleton={<Skeleton lines={6} height={60} />}>
           {(chart) => <Maker key={`${chart.id} ${chart.revision}`} saved={chart} sql={chart.sql} />}
         </Loaded>
       </div>

@@ -60,14 +60,14 @@ export default function ContextPage() {
   if (id !== undefined)
     return (
       <div className="page">
-        <Loaded read={saved} skeleton={<Skeleton lines={6} height={60} />}>
+        <Loaded page="Context" read={saved} skeleton={<Skeleton lines={6} height={60} />}>
           {(data) => <Maker key={`${data.id} ${data.version}`} saved={data} begun={data.content ?? ""} />}
         </Loaded>
       </div>
     );
   return (
     <div className="page">
-      <Loaded read={known} skeleton={<Skeleton lines={6} height={60} />}>
+      <Loaded page="Context" read={known} skeleton={<Skeleton lines={6} height={60} />}>
         {(all) => <Maker begun={template(Object.keys(all))} />}
       </Loaded>
     </div>

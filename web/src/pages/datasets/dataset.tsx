@@ -27,7 +27,7 @@ export default function DatasetPage() {
   const read = useQuery(dataset(id, asOf));
   return (
     <div className="page">
-      <Loaded read={read} skeleton={<Skeleton lines={8} height={36} />}>
+      <Loaded page="Dataset" read={read} skeleton={<Skeleton lines={8} height={36} />}>
         {(data) => <Shown data={data} past={asOf !== undefined} />}
       </Loaded>
     </div>

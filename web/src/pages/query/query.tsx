@@ -40,7 +40,7 @@ export default function QueryPage() {
   if (id !== undefined && !kept.data)
     return (
       <div className="page">
-        <Loaded read={kept} skeleton={<Skeleton lines={8} height={36} />}>
+        <Loaded page="Query" read={kept} skeleton={<Skeleton lines={8} height={36} />}>
           {() => null}
         </Loaded>
       </div>
