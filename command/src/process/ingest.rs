@@ -9,7 +9,7 @@
 //! a growing pause, a bounded number of times; then it is rejected too, so that nobody waits in
 //! vain. A worker that is told to stop hands back what it is at, and one that loses the event log
 //! starts over: neither is the file's fault, so neither counts as a try. What counts at last is how
-//! often a file was begun at all, which is written down beside its table before, since one that takes
+//! often a file was begun at all, which is written down in the blob store before, since one that takes
 //! the process down with it leaves no other trace.
 //!
 //! A workspace gets one turn less than there are, so that its many or large files never keep another's
@@ -339,14 +339,14 @@ impl Worker {
         };
         if let Outcome::Done(_) = outcome {
             self.all_failures().remove(&sequence);
+            self.remove(&job.starts()).await;
         }
         outcome
     }
 
-    /// Writes down that a file is begun, and says how often it was. What is written goes with the tables that do not
-    /// count.
+    /// Writes down that a file is begun, and says how often it was, until it is settled.
     async fn begun(&self, job: &Job) -> Result<u32, anyhow::Error> {
-        let key = Path::from(format!("tables/{}/{}/{}-starts", job.workspace, job.dataset, job.version));
+        let key = job.starts();
         let before = match self.blobs.get(&key).await {
             Ok(found) => String::from_utf8_lossy(&found.bytes().await?).parse().unwrap_or_default(),
             Err(object_store::Error::NotFound { .. }) => 0_u32,
@@ -549,7 +549,7 @@ impl Worker {
     async fn remove(&self, key: &Path) {
         match self.blobs.delete(key).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => tracing::warn!(%key, %error, "an orphaned table could not be removed"),
+            Err(error) => tracing::warn!(%key, %error, "what is left over could not be removed"),
         }
     }
 }
@@ -566,6 +566,11 @@ fn scopeguard(gauge: prometheus::IntGauge) -> impl Drop {
 }
 
 impl Job {
+    /// Where it is written down how often it was begun.
+    fn starts(&self) -> Path {
+        Path::from(format!("starts/{}/{}/{}", self.workspace, self.dataset, self.version))
+    }
+
     /// What the worker does belongs to the request that uploaded the file.
     fn context(&self) -> Ctx {
         Ctx {
