@@ -295,9 +295,9 @@ async fn nobodys_files_take_all_turns_or_all_time() {
     let weir = Weir::start_with(&[("WEIR_INGEST_TIME", "3s"), ("WEIR_INGEST_WAITING", "4")]).await;
     let (ada, bob) = (weir.register("ada").await, weir.register("bob").await);
     // Little to send, and minutes to read.
-    let mut blank = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut blank = GzEncoder::new(Vec::new(), Compression::best());
     blank.write_all(&b"\n".repeat(1 << 20)).unwrap();
-    let mut slow = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut slow = GzEncoder::new(Vec::new(), Compression::best());
     slow.write_all(b"a,b\n1,2\n").unwrap();
     let slow = [slow.finish().unwrap(), blank.finish().unwrap().repeat(4_000)].concat();
     let mut first = None;
@@ -327,7 +327,7 @@ async fn nobodys_files_take_all_turns_or_all_time() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert_eq!(
-        (&told["status"], &told["reason"]["code"]),
+        (&told["status"], &told["rejection"]["code"]),
         (&json!("rejected"), &json!("time_limit")),
         "{told}"
     );

@@ -77,7 +77,7 @@ impl Row {
 
 impl Projection for Contexts {
     const NAME: &'static str = "contexts";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 

@@ -6,7 +6,9 @@ USING unnest(
     workspace_id, id, name, version, status, description, datasets, metrics, relationships,
     created_at, created_by, updated_at, updated_by, deletion, deleted_at, position
 )
-ON c.workspace_id = p.workspace_id AND c.id = p.id
+-- Not "=", for which any index that begins with the workspace would do: a plan that is made while a table is empty
+-- takes whichever, and walks the whole workspace for each row when it is not.
+ON c.id = p.id AND c.workspace_id IS NOT DISTINCT FROM p.workspace_id
 WHEN MATCHED THEN UPDATE SET
     name          = coalesce(p.name, c.name),
     version       = coalesce(p.version, c.version),

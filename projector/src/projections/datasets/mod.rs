@@ -155,7 +155,7 @@ impl Row {
 
 impl Projection for Datasets {
     const NAME: &'static str = "datasets";
-    const VERSION: i32 = 5;
+    const VERSION: i32 = 6;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 

@@ -10,7 +10,9 @@ USING unnest(
     ingested_at, rejected_version, reason, deletion, deleted_at, created_at,
     created_by, updated_at, position, last_used_at, sheets
 )
-ON d.workspace_id = p.workspace_id AND d.id = p.id
+-- Not "=", for which any index that begins with the workspace would do: a plan that is made while a table is empty
+-- takes whichever, and walks the whole workspace for each row when it is not.
+ON d.id = p.id AND d.workspace_id IS NOT DISTINCT FROM p.workspace_id
 WHEN MATCHED THEN UPDATE SET
     name             = coalesce(p.name, d.name),
     description      = CASE WHEN p.description IS NULL THEN d.description ELSE nullif(p.description, '') END,

@@ -21,7 +21,8 @@ CREATE TABLE queries (
     -- The last event of the pattern, and the order in which patterns first appeared.
     position     bigint NOT NULL,
     first_position bigint NOT NULL,
-    PRIMARY KEY (workspace_id, id)
+    -- By the thing first: no other index begins so, and whoever writes finds rows by nothing else.
+    PRIMARY KEY (id, workspace_id)
 ) WITH (fillfactor = 70);
 -- One for each order that lists have; what may be missing is read apart where it is.
 CREATE INDEX queries_recent ON queries (workspace_id, last_run_at DESC NULLS LAST, id DESC);

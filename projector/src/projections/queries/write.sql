@@ -8,7 +8,9 @@ USING unnest(
     saved_by, runs, failures, cache_hits, first_run_at, last_run_at,
     position, first_position
 )
-ON q.workspace_id = p.workspace_id AND q.id = p.id
+-- Not "=", for which any index that begins with the workspace would do: a plan that is made while a table is empty
+-- takes whichever, and walks the whole workspace for each row when it is not.
+ON q.id = p.id AND q.workspace_id IS NOT DISTINCT FROM p.workspace_id
 WHEN MATCHED THEN UPDATE SET
     last_sql     = coalesce(p.last_sql, q.last_sql),
     name         = CASE

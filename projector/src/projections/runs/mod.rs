@@ -112,7 +112,7 @@ impl Projection for Runs {
         let mut told = known(tx, &rows).await?;
         rows.retain(|row| told.insert((row.workspace, row.run)));
         // Neighbours in the index, one after the other.
-        rows.sort_unstable_by_key(|row| (row.workspace, row.run));
+        rows.sort_unstable_by_key(|row| (row.run, row.workspace));
         let mut lines = pin!(copy(tx, include_str!("copy.sql"), TYPES).await?);
         for row in &rows {
             let (answer, failure) = (row.answer.as_ref(), row.failure.as_ref());

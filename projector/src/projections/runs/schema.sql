@@ -32,7 +32,8 @@ CREATE TABLE runs (
     position     bigint           NOT NULL,
     -- {resolve_ms, wait_ms, plan_ms, run_ms, store_ms}: where the time went, where that was measured.
     stages       jsonb,
-    PRIMARY KEY (workspace_id, run_id)
+    -- By the thing first: no other index begins so, and whoever writes finds rows by nothing else.
+    PRIMARY KEY (run_id, workspace_id)
 );
 CREATE INDEX runs_recent ON runs (workspace_id, position DESC);
 CREATE INDEX runs_query ON runs (workspace_id, query_id, position DESC);

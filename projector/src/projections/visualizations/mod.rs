@@ -72,7 +72,7 @@ impl Row {
 
 impl Projection for Visualizations {
     const NAME: &'static str = "visualizations";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const SCHEMA: &'static str = include_str!("schema.sql");
     type Delta = Delta;
 

@@ -17,7 +17,8 @@ CREATE TABLE visualizations (
     updated_by   uuid,
     deleted_at   timestamptz,
     position     bigint      NOT NULL,
-    PRIMARY KEY (workspace_id, id)
+    -- By the thing first: no other index begins so, and whoever writes finds rows by nothing else.
+    PRIMARY KEY (id, workspace_id)
 );
 CREATE INDEX visualizations_created ON visualizations (workspace_id, created_at DESC, id DESC);
 CREATE INDEX visualizations_updated ON visualizations (workspace_id, updated_at DESC, id DESC);

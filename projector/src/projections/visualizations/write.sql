@@ -8,7 +8,9 @@ USING unnest(
     saves, saved_at, saved_by, updated_at, updated_by, deletion,
     deleted_at, position
 )
-ON v.workspace_id = p.workspace_id AND v.id = p.id
+-- Not "=", for which any index that begins with the workspace would do: a plan that is made while a table is empty
+-- takes whichever, and walks the whole workspace for each row when it is not.
+ON v.id = p.id AND v.workspace_id IS NOT DISTINCT FROM p.workspace_id
 WHEN MATCHED THEN UPDATE SET
     name        = coalesce(p.name, v.name),
     description = CASE WHEN p.description IS NULL THEN v.description ELSE nullif(p.description, '') END,
