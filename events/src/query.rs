@@ -89,7 +89,7 @@ pub struct Executed {
     pub events_to: Option<u64>,
     /// Where the time went, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stages: Option<Stages>,
+    pub stages: Option<Box<Stages>>,
 }
 
 /// Where the time of an answered query went, in milliseconds. A stage that was not needed is not there: what a cache

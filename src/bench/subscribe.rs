@@ -59,6 +59,9 @@ pub(crate) struct Args {
     scratch: PathBuf,
 }
 
+/// A subscriber's workspace, and when it had which of its events.
+type Heard = (usize, Vec<(u64, Instant)>);
+
 /// Measures and prints.
 ///
 /// # Errors
@@ -248,7 +251,7 @@ impl Subscriber {
         mut self,
         workspace: usize,
         mut ending: watch::Receiver<Option<u64>>,
-    ) -> anyhow::Result<(usize, Vec<(u64, Instant)>)> {
+    ) -> anyhow::Result<Heard> {
         let (mut came, mut seen, mut id) = (Vec::new(), 0, 0);
         loop {
             if ending.borrow().is_some_and(|last| seen >= last) {
@@ -282,7 +285,7 @@ impl Subscriber {
 /// Compares what subscribers got with what was commanded; how long it took from each acknowledgement.
 async fn received(
     commands: &[Command],
-    mut subscribers: JoinSet<anyhow::Result<(usize, Vec<(u64, Instant)>)>>,
+    mut subscribers: JoinSet<anyhow::Result<Heard>>,
     last: Option<u64>,
 ) -> anyhow::Result<Times> {
     let mut wanted: HashMap<usize, Vec<&Command>> = HashMap::new();

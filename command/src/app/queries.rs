@@ -506,7 +506,7 @@ impl Receipt {
             model: self.origin.model(),
             context: self.origin.context.clone(),
             events_to: ran.past.map(|position| position.0),
-            stages: Some(ran.stages),
+            stages: Some(Box::new(ran.stages)),
         };
         let results = &self.app.0.results;
         // What the past's texts were is kept nowhere but in the log, where it can be erased.
@@ -516,7 +516,7 @@ impl Receipt {
             Some(_) => None,
         };
         if key.is_some() {
-            executed.stages = Some(Stages { store_ms: Some(ms(begun.elapsed())), ..ran.stages });
+            executed.stages = Some(Box::new(Stages { store_ms: Some(ms(begun.elapsed())), ..ran.stages }));
         }
         executed.result.clone_from(&key);
         let written = self.write(executed).await;

@@ -72,7 +72,7 @@ impl World {
             story.tell(Subject::workspace(w), created).await;
         }
         match act.kind {
-            0 if act.what % 3 > 0 => {
+            0 if !act.what.is_multiple_of(3) => {
                 let action = weir_events::ActionId::new(
                     weir_events::ActionKind::ReviewDataset,
                     Some(table(act.thing.into()).0),
