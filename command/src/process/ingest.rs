@@ -249,6 +249,7 @@ impl Worker {
             consumer.stream().max_messages_per_batch(1).expires(POLL).heartbeat(POLL / 4).messages();
         let mut messages = messages.await?;
         let mut under_way = JoinSet::new();
+        let hand_back = CancellationToken::new();
         loop {
             tokio::select! {
                 biased;
@@ -256,12 +257,14 @@ impl Worker {
                 Some(ended) = under_way.join_next() => ended??,
                 message = messages.next(), if under_way.len() < WAITING => {
                     let message = message.ok_or_else(|| anyhow::anyhow!("there are no messages any more"))??;
-                    let (worker, shutdown) = (self.clone(), shutdown.clone());
-                    under_way.spawn(async move { worker.handle(&message, &shutdown).await });
+                    let (worker, hand_back) = (self.clone(), hand_back.clone());
+                    under_way.spawn(async move { worker.handle(&message, &hand_back).await });
                 }
             }
         }
-        // They hand back what they are at.
+        // The request for the next file goes first: the server would give it what is handed back.
+        drop(messages);
+        hand_back.cancel();
         while let Some(ended) = under_way.join_next().await {
             ended??;
         }
@@ -276,7 +279,7 @@ impl Worker {
         Some((own, Arc::clone(of_all).acquire_owned().await.ok()?))
     }
 
-    async fn handle(&self, message: &Message, shutdown: &CancellationToken) -> Result<(), anyhow::Error> {
+    async fn handle(&self, message: &Message, hand_back: &CancellationToken) -> Result<(), anyhow::Error> {
         let info = message.info().map_err(|e| anyhow::anyhow!(e))?;
         let sequence = info.stream_sequence;
         let job = match task(&stored(message, sequence)) {
@@ -291,7 +294,7 @@ impl Worker {
         let outcome = tokio::select! {
             outcome = self.attempt(&job, sequence) => outcome,
             error = self.stay_in_touch(message) => return Err(error),
-            () = shutdown.cancelled() => {
+            () = hand_back.cancelled() => {
                 self.metrics.files_total.with_label_values(&["handed_back"]).inc();
                 acked(message, AckKind::Nak(None)).await?;
                 // The process may end before the connection would send it by itself.
