@@ -48,6 +48,7 @@ mod columnar;
 mod csv;
 mod detect;
 mod excel;
+mod groups;
 mod job;
 mod json;
 mod parquet;
@@ -56,7 +57,7 @@ mod text;
 mod types;
 mod unpack;
 
-pub use table::table_properties;
+pub use groups::TableWriter;
 pub use types::{Misfit, Misfits, Unfit};
 
 use job::Job;

@@ -12,7 +12,6 @@ use datafusion::arrow::{
     compute::cast,
     datatypes::{DataType, Field, Schema},
 };
-use datafusion::parquet::arrow::ArrowWriter;
 use tokio::task::JoinSet;
 use tpchgen::generators::{
     CustomerGenerator, LineItemGenerator, NationGenerator, OrderGenerator, PartGenerator, RegionGenerator,
@@ -21,7 +20,7 @@ use tpchgen::generators::{
 use tpchgen_arrow::{
     CustomerArrow, LineItemArrow, NationArrow, OrderArrow, PartArrow, RegionArrow, SupplierArrow,
 };
-use weir_engine::ingest::table_properties;
+use weir_engine::ingest::TableWriter;
 
 /// A table in its file.
 #[derive(Debug)]
@@ -77,15 +76,14 @@ fn write(rows: Rows, path: &Path) -> anyhow::Result<()> {
     let fields = rows.schema();
     let fields = fields.fields().iter().map(|field| Field::new(field.name(), plain(field.data_type()), true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let mut table =
-        ArrowWriter::try_new(File::create(&unfinished)?, schema.clone(), Some(table_properties(&schema)?))?;
+    let mut table = TableWriter::new(File::create(&unfinished)?, schema.clone())?;
     for batch in rows {
         let batch = batch?;
         let columns = batch.columns().iter().zip(schema.fields());
         let columns = columns.map(|(column, field)| cast(column, field.data_type()));
         table.write(&RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)?)?;
     }
-    table.close()?;
+    table.finish()?;
     fs::rename(unfinished, path)?;
     Ok(())
 }
