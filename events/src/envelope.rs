@@ -160,35 +160,43 @@ impl NewEvent {
 
 /// Header names and values in order; names are compared without regard to case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(Cow<'static, str>, String)>);
+pub struct Headers {
+    /// All values, one behind the other: every event that is read has a dozen.
+    values: String,
+    /// Each name, and where its value ends.
+    names: Vec<(Cow<'static, str>, usize)>,
+}
 
 impl Headers {
     /// Adds one.
-    pub fn push(&mut self, name: impl AsRef<str>, value: impl Into<String>) {
+    pub fn push(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) {
+        if self.names.is_empty() {
+            // What an envelope takes.
+            self.values.reserve(400);
+            self.names.reserve(header::ALL.len());
+        }
         let name = name.as_ref();
         // The envelope's own names are not copied for every event.
         let known = header::ALL.into_iter().find(|known| *known == name);
         let name = known.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed);
-        self.0.push((name, value.into()));
+        self.values.push_str(value.as_ref());
+        self.names.push((name, self.values.len()));
     }
 
     /// The first value of that name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+        let at = self.names.iter().position(|(n, _)| n.eq_ignore_ascii_case(name))?;
+        Some(self.value(at))
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(n, v)| (n.as_ref(), v.as_str()))
+        self.names.iter().enumerate().map(|(at, (name, _))| (name.as_ref(), self.value(at)))
     }
-}
 
-impl IntoIterator for Headers {
-    type Item = (Cow<'static, str>, String);
-    type IntoIter = std::vec::IntoIter<Self::Item>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+    fn value(&self, at: usize) -> &str {
+        let begin = at.checked_sub(1).map_or(0, |before| self.names[before].1);
+        &self.values[begin..self.names[at].1]
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn follow(
 ) -> BoxStream<'static, Result<Stored, FollowError>> {
     let follower = Follower {
         link,
-        filter: filter.to_wildcard(),
+        // The server looks every message up that a filter may not fit: none where all of them do.
+        filter: if *filter == Filter::All { String::new() } else { filter.to_wildcard() },
         after: after.0,
         source: None,
         pause: Duration::ZERO,

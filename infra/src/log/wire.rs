@@ -97,8 +97,8 @@ pub(super) fn encode(commit: &Commit, limit: usize) -> Result<Vec<Outgoing>, App
         rest.extend(follows);
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, value(id)?);
-        for (name, text) in envelope {
-            headers.insert(envelope_name(&name), value(text)?);
+        for (name, text) in envelope.iter() {
+            headers.insert(envelope_name(name), value(text.to_owned())?);
         }
         let subject = event.subject.to_string();
         if count > 1 {

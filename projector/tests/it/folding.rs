@@ -409,3 +409,31 @@ async fn activity_speaks_of_things_by_the_name_that_they_had() {
         assert_eq!(got, wanted, "in batches of {batch}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_run_that_is_told_of_again_the_first_word_stands() {
+    let mut story = Story::new();
+    let s = || Subject::query(workspace(1), pattern(1));
+    let told_again =
+        |run| query::Executed { sql: "SELECT again".to_owned(), ..executed(run, &[], 1.0, None) };
+    for run in 0..30 {
+        story.tell(s(), executed(run, &[], 1.0, None)).await;
+    }
+    let database = database().await;
+    let pool = database.pool();
+    project(&story.shared(), pool, quick(1_000)).await;
+    // Twice in one batch, and amid others what an earlier batch wrote.
+    for run in 30..60 {
+        story.tell(s(), executed(run, &[], 1.0, None)).await;
+        if run % 7 == 0 {
+            story.tell(s(), told_again(run - 5)).await;
+            story.tell(s(), told_again(run - 35)).await;
+        }
+    }
+    project(&story.shared(), pool, quick(1_000)).await;
+    let counts = "SELECT count(*)::int AS runs, count(*) FILTER (WHERE sql LIKE '%again')::int AS again,
+                         (SELECT count(*) FROM dead_letters)::int AS dead FROM runs";
+    assert_eq!(row(pool, counts).await, json!({ "runs": 60, "again": 0, "dead": 0 }));
+    assert_eq!(row(pool, "SELECT runs FROM queries").await, json!({ "runs": 68 }));
+    assert_eq!(differences(&story.shared(), pool).await, []);
+}

@@ -35,6 +35,8 @@ function colours(element: Element) {
     title: { color: text },
     range: { category: ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6", "--c7", "--c8"].map(of) },
     mark: { color: of("--c1") },
+    // As many places as there are, and no more: an axis over one value alone would have six.
+    numberFormat: ",.12~g",
   };
 }
 

@@ -108,8 +108,9 @@ impl Projection for Runs {
         if rows.is_empty() {
             return Ok(());
         }
-        // Of two facts about one run the first one stands.
-        let mut told = known(tx, &rows).await?;
+        // Of two facts about one run the first one stands. That one is there already happens so seldom that only a row by
+        // itself is looked up: the table refuses others, and what it refuses comes again, in the end one by one.
+        let mut told = if rows.len() == 1 { known(tx, &rows).await? } else { HashSet::new() };
         rows.retain(|row| told.insert((row.workspace, row.run)));
         // Neighbours in the index, one after the other.
         rows.sort_unstable_by_key(|row| (row.run, row.workspace));

@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, type ReactNode, Suspense, useEffect, useMemo, useState } from "react";
-import { useNavigate, useParams } from "react-router";
+import { useNavigate, useParams, useSearchParams } from "react-router";
 import { api, type Schema, unwrap } from "../../api/client";
 import { useNames } from "../../api/names";
 import type { Remark } from "../../editor/editor";
@@ -51,6 +51,11 @@ Say here what whoever asks should know.
 `;
 }
 
+const TABS = ["Text", "Joins", "Try it", "Versions", "History"] as const;
+
+/** How the address of the page names a tab. */
+const inAddress = (tab: string) => tab.toLowerCase().replaceAll(" ", "-");
+
 /** Writes a context, or shows one that was saved. */
 export default function ContextPage() {
   const { id } = useParams();
@@ -80,7 +85,14 @@ function Maker({ saved, begun }: { saved?: Schema<"Context">; begun: string }) {
   const navigate = useNavigate();
   const [text, setText] = useState(begun);
   const [settled, setSettled] = useState(begun);
-  const [tab, setTab] = useState<"Text" | "Joins" | "Try it" | "Versions" | "History">("Text");
+  const [params, setParams] = useSearchParams();
+  const tabs = saved ? TABS : TABS.slice(0, 1);
+  const tab = tabs.find((each) => inAddress(each) === params.get("tab")) ?? "Text";
+  const go = (next: string) =>
+    setParams((before) => {
+      before.set("tab", inAddress(next));
+      return before;
+    });
   useEffect(() => {
     const timer = setTimeout(() => setSettled(text), PAUSE);
     return () => clearTimeout(timer);
@@ -152,12 +164,7 @@ function Maker({ saved, begun }: { saved?: Schema<"Context">; begun: string }) {
           ))}
       </p>
       {failed && <Failure error={failed} />}
-      <Tabs
-        label="Parts of the context"
-        tabs={saved ? ["Text", "Joins", "Try it", "Versions", "History"] : ["Text"]}
-        current={tab}
-        onChange={setTab}
-      >
+      <Tabs label="Parts of the context" tabs={tabs} current={tab} onChange={go}>
         {tab === "Text" && (
           <div className="context-grid tall">
             <Suspense fallback={<Skeleton lines={1} height={380} />}>
