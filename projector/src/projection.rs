@@ -31,6 +31,8 @@ pub trait Projection: Send + Sync + 'static {
     /// The DDL of its tables, without schema names. Where many rows are folded that nobody reads yet, `CREATE INDEX`
     /// comes after them: `write` may find rows by nothing but primary keys.
     const SCHEMA: &'static str;
+    /// Whether `write` copies rows with [`copy`]. Such are written by themselves, after all others.
+    const COPIES: bool = false;
     /// What a batch changes.
     type Delta: Default + Send + Sync + 'static;
 
@@ -63,6 +65,7 @@ pub(crate) trait Erased: Send + Sync {
 
 /// What one projection has made of a batch so far.
 pub(crate) trait Folded: Send + Sync {
+    fn copies(&self) -> bool;
     fn fold(&mut self, event: &Recorded);
     fn write<'a>(self: Box<Self>, tx: &'a Tx<'_>) -> BoxFuture<'a, Result<(), tokio_postgres::Error>>;
 }
@@ -90,6 +93,10 @@ impl<P: Projection> Erased for Of<P> {
 }
 
 impl<P: Projection> Folded for Delta<P> {
+    fn copies(&self) -> bool {
+        P::COPIES
+    }
+
     fn fold(&mut self, event: &Recorded) {
         P::fold(&mut self.0, event);
     }
@@ -205,7 +212,8 @@ pub(crate) async fn execute(
 }
 
 /// Begins to copy rows into a table; `finish` ends it. The cheapest way there is to write many of them, where none
-/// of them can be there yet: a row that is fails the batch.
+/// of them can be there yet: a row that is fails the batch. In a transaction that has failed already the connection
+/// would be lost over it: the client ends a copying that the server never began.
 pub(crate) async fn copy(
     tx: &Tx<'_>,
     sql: &str,

@@ -199,9 +199,11 @@ impl Writer {
         Ok(dead)
     }
 
-    /// All of it in one transaction; its statements go out at once, one behind the other.
+    /// All of it in one transaction. Its statements go out at once, one behind the other, but for those that copy rows: each
+    /// of these only when all before it have succeeded.
     async fn commit(&mut self, batch: &mut Batch) -> Result<(), Error> {
         let folded = batch.folded(&self.projections);
+        let (copied, folded): (Vec<_>, Vec<_>) = folded.into_iter().partition(|folded| folded.copies());
         let tx = self.client.transaction().await?;
         let (path, epoch, written, moved) = join4(
             tx.batch_execute(&self.path),
@@ -227,6 +229,9 @@ impl Writer {
             return Err(error.into());
         }
         moved?;
+        for folded in copied {
+            folded.write(&tx).await?;
+        }
         tx.commit().await?;
         self.position = batch.last;
         Ok(())

@@ -108,3 +108,31 @@ async fn the_next_file_that_is_rejected_is_another_action_and_viewers_only_look(
         assert!(!ids(&now, "recommended_actions").contains(&action.as_str()), "{now}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_never_answered_is_not_popular_and_what_was_mended_is_settled() {
+    let weir = Weir::start().await;
+    let ada = &weir.register("ada").await;
+    let ragged = ada.post("/api/v1/datasets?name=t").header("content-type", "text/csv");
+    let ragged = ragged.header("prefer", "wait=30").body("a,b\n1,2,3\n1\n").send().await.unwrap();
+    let position: u64 = ragged.headers()["weir-position"].to_str().unwrap().parse().unwrap();
+    expect(ragged, StatusCode::UNPROCESSABLE_ENTITY).await;
+    let now = insights(ada, "/api/v1/insights", position).await;
+    assert!(ids(&now, "recommended_actions").iter().any(|id| id.starts_with("fix_upload.")), "{now}");
+
+    ada.upload("t", b"a,b\n1,2\n".to_vec()).await;
+    for _ in 0..4 {
+        for sql in ["SELEC 1", "SELECT nothing FROM t"] {
+            let refused = ada.post("/api/v1/queries").json(&json!({ "sql": sql })).send().await.unwrap();
+            expect(refused, StatusCode::UNPROCESSABLE_ENTITY).await;
+        }
+    }
+    let answer = ada.make("/api/v1/queries", &json!({ "sql": "SELECT a FROM t" }), StatusCode::OK).await;
+    let now = insights(ada, "/api/v1/insights", answer["position"].as_u64().unwrap()).await;
+    let popular: Vec<_> = now["query_patterns"].as_array().unwrap().iter().map(|q| &q["sql"]).collect();
+    assert_eq!(popular, ["SELECT a FROM t"]);
+    let wanted = ids(&now, "recommended_actions");
+    let kinds: Vec<_> = wanted.iter().map(|id| id.split('.').next().unwrap_or_default()).collect();
+    // The one query that can be mended, and no typing error.
+    assert_eq!(kinds, ["fix_query", "save_visualization"], "{now}");
+}

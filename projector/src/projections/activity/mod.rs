@@ -60,6 +60,7 @@ impl Projection for Activity {
     const NAME: &'static str = "activity";
     const VERSION: i32 = 2;
     const SCHEMA: &'static str = include_str!("schema.sql");
+    const COPIES: bool = true;
     type Delta = Delta;
 
     fn fold(delta: &mut Delta, event: &Recorded) {

@@ -51,6 +51,7 @@ impl Projection for Runs {
     const NAME: &'static str = "runs";
     const VERSION: i32 = 5;
     const SCHEMA: &'static str = include_str!("schema.sql");
+    const COPIES: bool = true;
     type Delta = Delta;
 
     fn fold(delta: &mut Delta, event: &Recorded) {

@@ -1,4 +1,4 @@
--- The patterns that are run most.
+-- The patterns that are run most, of those that were ever answered.
 SELECT q.id, q.name, q.pattern, q.sql, q.saved_at, q.saved_by, q.runs, q.failures, q.cache_hits,
        q.first_run_at, q.last_run_at, q.position,
        coalesce(l.buckets, '{}') AS buckets, coalesce(l.counts, '{}') AS counts,
@@ -10,7 +10,7 @@ SELECT q.id, q.name, q.pattern, q.sql, q.saved_at, q.saved_by, q.runs, q.failure
 FROM (
     SELECT *
     FROM queries q
-    WHERE q.workspace_id = $1 AND q.runs > 0
+    WHERE q.workspace_id = $1 AND q.runs > q.failures
     ORDER BY q.runs DESC, q.id DESC
     LIMIT $2::bigint
 ) q
