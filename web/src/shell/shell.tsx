@@ -4,11 +4,11 @@ import { Link, NavLink, useLocation } from "react-router";
 import { live } from "../api/live";
 import { me, queryClient, staleness } from "../api/queries";
 import { useSession } from "../api/session";
-import { useAsOf } from "../lib/as-of";
+import { useAsOf, useFault } from "../lib/as-of";
 import { Icon, type IconName } from "../ui/icon";
 import { Account } from "./account";
 import { LiveBadge } from "./live-badge";
-import { PastBanner, TimeTravel } from "./time-travel";
+import { NoMoment, PastBanner, TimeTravel } from "./time-travel";
 
 const PLACES: { to: string; name: string; icon: IconName }[] = [
   { to: "/", name: "Home", icon: "home" },
@@ -27,6 +27,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const workspace = session?.workspace ?? "";
   const known = useQuery(me());
   const [asOf] = useAsOf();
+  const fault = useFault();
   const [open, setOpen] = useState(false);
   const { pathname } = useLocation();
 
@@ -91,7 +92,7 @@ export function Shell({ children }: { children: ReactNode }) {
       </nav>
       <main id="main" tabIndex={-1}>
         <PastBanner />
-        {children}
+        {fault ? <NoMoment /> : children}
       </main>
     </div>
   );
