@@ -1,5 +1,5 @@
 import { useCallback } from "react";
-import { useLocation, useSearchParams } from "react-router";
+import { parsePath, type To, useLocation, useSearchParams } from "react-router";
 import { count, when } from "./format";
 
 /** A time as RFC 3339 has it, or a date: what else a browser takes for a time, the server does not. */
@@ -27,6 +27,19 @@ export function momentSaid(moment: string): { after: boolean; said: string } {
   return POSITION.test(moment)
     ? { after: true, said: `event ${count(Number(moment))}` }
     : { after: false, said: when(moment) };
+}
+
+/** Whether a page has a past: how one is set up, and how the installation runs, is shown as it is now. */
+export function hasPast(pathname: string): boolean {
+  return !/^\/(settings|operations)(\/|$)/.test(pathname);
+}
+
+/** An address within the pages, at the moment that is shown here. */
+export function withMoment(to: To, asOf: string | undefined): To {
+  const path = typeof to === "string" ? parsePath(to) : to;
+  const search = path.search ?? "";
+  if (!asOf || !hasPast(path.pathname ?? "") || new URLSearchParams(search).has("as_of")) return to;
+  return { ...path, search: `${search ? `${search}&` : "?"}as_of=${encodeURIComponent(asOf)}` };
 }
 
 /**

@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
-import { Link, NavLink, useLocation } from "react-router";
+import { useLocation } from "react-router";
 import { live } from "../api/live";
 import { me, queryClient, staleness } from "../api/queries";
 import { useSession } from "../api/session";
 import { useAsOf, useFault } from "../lib/as-of";
 import { Icon, type IconName } from "../ui/icon";
+import { Link, NavLink } from "../ui/link";
 import { Account } from "./account";
 import { LiveBadge } from "./live-badge";
 import { NoMoment, PastBanner, TimeTravel } from "./time-travel";
@@ -77,11 +78,7 @@ export function Shell({ children }: { children: ReactNode }) {
       </header>
       <nav id="places" className="side" data-open={open || undefined} aria-label="Pages">
         {PLACES.map(({ to, name, icon }) => (
-          <NavLink
-            key={to}
-            to={{ pathname: to, search: asOf ? `?as_of=${encodeURIComponent(asOf)}` : "" }}
-            end={to === "/"}
-          >
+          <NavLink key={to} to={to} end={to === "/"}>
             <Icon name={icon} />
             {name}
           </NavLink>

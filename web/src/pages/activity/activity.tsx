@@ -1,6 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link } from "react-router";
 import { api, type Schema, unwrap } from "../../api/client";
 import { useNames } from "../../api/names";
 import { moment, past } from "../../api/queries";
@@ -10,6 +9,7 @@ import { useNow } from "../../lib/clock";
 import { ago, when } from "../../lib/format";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Skeleton } from "../../ui/card";
+import { Link } from "../../ui/link";
 
 const KINDS = [
   ["", "Everything"],

@@ -11,6 +11,7 @@ import "../../styles/datasets.css";
 import "../../styles/query.css";
 import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
 import { History } from "../../ui/history";
+import { useGo } from "../../ui/link";
 import { Rows } from "../../ui/rows";
 import { Tabs } from "../../ui/tabs";
 import { dataset, firstRows } from "../datasets/queries";
@@ -55,7 +56,7 @@ export default function ChartPage() {
 /** Nothing is chosen yet: which table it is to be. */
 function Begin() {
   const known = useQuery(tables());
-  const navigate = useNavigate();
+  const go = useGo();
   return (
     <>
       <h1>New chart</h1>
@@ -73,7 +74,7 @@ function Begin() {
                       type="button"
                       className="button"
                       onClick={() =>
-                        navigate(`/charts/new?sql=${encodeURIComponent(firstRows(name).replace(/\nLIMIT 100$/, ""))}`)
+                        go(`/charts/new?sql=${encodeURIComponent(firstRows(name).replace(/\nLIMIT 100$/, ""))}`)
                       }
                     >
                       {name}

@@ -1,6 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
-import { Link } from "react-router";
 import { useNames } from "../../api/names";
 import { useAsOf } from "../../lib/as-of";
 import { useNow } from "../../lib/clock";
@@ -8,6 +7,7 @@ import { ago, when } from "../../lib/format";
 import "../../styles/charts.css";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Skeleton } from "../../ui/card";
+import { Link } from "../../ui/link";
 import { charts } from "./queries";
 
 const Thumbnail = lazy(() => import("../../charts/thumbnail"));

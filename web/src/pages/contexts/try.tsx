@@ -1,9 +1,9 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link } from "react-router";
 import { api, type Schema, unwrap } from "../../api/client";
 import { plural } from "../../lib/format";
 import { Empty, Failure } from "../../ui/card";
+import { Link } from "../../ui/link";
 import { Rows } from "../../ui/rows";
 import { NOTHING_PICKED, Pick, type Picked, wanted } from "./pick";
 import type { Parsed } from "./queries";

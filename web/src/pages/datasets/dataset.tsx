@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
-import { Link, useParams, useSearchParams } from "react-router";
+import { useParams, useSearchParams } from "react-router";
 import { api, unwrap } from "../../api/client";
 import { useNames } from "../../api/names";
 import { useAsOf } from "../../lib/as-of";
@@ -10,6 +10,7 @@ import { ago, bytes, count, duration, plural, when } from "../../lib/format";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
 import { History } from "../../ui/history";
+import { Link } from "../../ui/link";
 import { Rows } from "../../ui/rows";
 import { Tabs } from "../../ui/tabs";
 import { UploadList } from "../../upload/drop-zone";

@@ -1,12 +1,12 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import { Link } from "react-router";
 import { useAsOf } from "../../lib/as-of";
 import { useNow } from "../../lib/clock";
 import { missingShare } from "../../lib/datasets";
 import { ago, bytes, count, percent, when } from "../../lib/format";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Skeleton } from "../../ui/card";
+import { Link } from "../../ui/link";
 import { Head } from "../../ui/table";
 import { DropZone, SampleData, UploadList } from "../../upload/drop-zone";
 import { datasets, type Wanted } from "./queries";

@@ -1,6 +1,6 @@
 import { type RefObject, useEffect, useRef, useState } from "react";
-import { useNavigate } from "react-router";
 import { Icon, type IconName } from "../../ui/icon";
+import { useGo } from "../../ui/link";
 
 const ACTIONS: { key: string; name: string; icon: IconName; to: string }[] = [
   { key: "u", name: "Upload", icon: "upload", to: "/datasets" },
@@ -44,15 +44,15 @@ export function isSql(text: string): boolean {
 export function AskBar({ disabled }: { disabled: boolean }) {
   const [text, setText] = useState("");
   const box = useRef<HTMLInputElement>(null);
-  const navigate = useNavigate();
-  useKeys(box, navigate);
+  const go = useGo();
+  useKeys(box, go);
   return (
     <div className="ask">
       <search>
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            if (text.trim()) navigate(`/query?${isSql(text) ? "run&sql" : "question"}=${encodeURIComponent(text)}`);
+            if (text.trim()) go(`/query?${isSql(text) ? "run&sql" : "question"}=${encodeURIComponent(text)}`);
           }}
         >
           <Icon name="search" />
@@ -76,7 +76,7 @@ export function AskBar({ disabled }: { disabled: boolean }) {
             className="button"
             aria-keyshortcuts={key}
             disabled={disabled}
-            onClick={() => navigate(to)}
+            onClick={() => go(to)}
           >
             <Icon name={icon} size={16} />
             {name} <kbd>{key}</kbd>

@@ -1,6 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
-import { Link } from "react-router";
 import type { Schema } from "../../api/client";
 import { useNames } from "../../api/names";
 import { dashboard } from "../../api/queries";
@@ -15,6 +14,7 @@ import { DropZone, SampleData, UploadList } from "../../upload/drop-zone";
 import { AskBar } from "./ask-bar";
 import { Insights } from "./insights";
 import "../../styles/datasets.css";
+import { Link } from "../../ui/link";
 import { Sparkline } from "../../ui/sparkline";
 
 const Thumbnail = lazy(() => import("../../charts/thumbnail"));

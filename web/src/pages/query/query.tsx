@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
-import { Link, useNavigate, useParams, useSearchParams } from "react-router";
+import { useNavigate, useParams, useSearchParams } from "react-router";
 import { ApiError, api, type Schema, unwrap } from "../../api/client";
 import { useNames } from "../../api/names";
 import type { Remark } from "../../editor/editor";
@@ -13,6 +13,7 @@ import "../../styles/contexts.css";
 import "../../styles/query.css";
 import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
 import { History } from "../../ui/history";
+import { Link } from "../../ui/link";
 import { Tabs } from "../../ui/tabs";
 import { NOTHING_PICKED, Pick, wanted } from "../contexts/pick";
 import { parsed } from "../contexts/queries";
