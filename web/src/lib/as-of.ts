@@ -49,6 +49,7 @@ export function withMoment(to: To, asOf: string | undefined): To {
  */
 export function useAsOf(): [string | undefined, (moment: string | undefined) => void] {
   const [params, setParams] = useSearchParams();
+  const { pathname } = useLocation();
   const set = useCallback(
     (moment: string | undefined) =>
       setParams(
@@ -63,12 +64,13 @@ export function useAsOf(): [string | undefined, (moment: string | undefined) => 
     [setParams],
   );
   const moment = params.get("as_of");
-  return [moment && !faultOf(moment, Date.now()) ? moment : undefined, set];
+  return [moment && hasPast(pathname) && !faultOf(moment, Date.now()) ? moment : undefined, set];
 }
 
 /** The moment in the page's address that cannot be shown, and why. */
 export function useFault(): { moment: string; fault: Fault } | undefined {
-  const moment = new URLSearchParams(useLocation().search).get("as_of");
-  const fault = moment ? faultOf(moment, Date.now()) : undefined;
+  const { pathname, search } = useLocation();
+  const moment = new URLSearchParams(search).get("as_of");
+  const fault = moment && hasPast(pathname) ? faultOf(moment, Date.now()) : undefined;
   return moment && fault ? { moment, fault } : undefined;
 }

@@ -4,7 +4,7 @@ import { useLocation } from "react-router";
 import { live } from "../api/live";
 import { me, queryClient, staleness } from "../api/queries";
 import { useSession } from "../api/session";
-import { useAsOf, useFault } from "../lib/as-of";
+import { hasPast, useAsOf, useFault } from "../lib/as-of";
 import { Icon, type IconName } from "../ui/icon";
 import { Link, NavLink } from "../ui/link";
 import { Account } from "./account";
@@ -27,10 +27,10 @@ export function Shell({ children }: { children: ReactNode }) {
   const session = useSession();
   const workspace = session?.workspace ?? "";
   const known = useQuery(me());
-  const [asOf] = useAsOf();
+  const [asOf, setAsOf] = useAsOf();
   const fault = useFault();
   const [open, setOpen] = useState(false);
-  const { pathname } = useLocation();
+  const { pathname, search } = useLocation();
 
   useEffect(() => {
     const off = live.onEvent(staleness(queryClient));
@@ -45,6 +45,12 @@ export function Shell({ children }: { children: ReactNode }) {
 
   // Another page closes the menu.
   useEffect(() => setOpen(false), [pathname]);
+
+  // A page without a past leaves it: what is sent on from there is not to say otherwise.
+  const moot = !hasPast(pathname) && new URLSearchParams(search).has("as_of");
+  useEffect(() => {
+    if (moot) setAsOf(undefined);
+  }, [moot, setAsOf]);
 
   const here = known.data?.workspaces.find((each) => each.id === workspace);
   return (

@@ -1,5 +1,6 @@
 import { useEffect, useId, useRef, useState } from "react";
-import { momentSaid, useAsOf, useFault } from "../lib/as-of";
+import { useLocation } from "react-router";
+import { hasPast, momentSaid, useAsOf, useFault } from "../lib/as-of";
 import { when } from "../lib/format";
 import { Icon } from "../ui/icon";
 import { Popover } from "../ui/popover";
@@ -12,12 +13,14 @@ const REST = 250;
 /** A slider over the workspace's life, from when it was made until now. */
 export function TimeTravel({ since }: { since: string | undefined }) {
   const [asOf, setAsOf] = useAsOf();
+  const { pathname } = useLocation();
+  const there = hasPast(pathname);
   return (
     <Popover
-      label="Show a past moment"
+      label={there ? "Show a past moment" : "This page has no past"}
       className="icon-button"
       boxClass="travel-box"
-      disabled={!since}
+      disabled={!since || !there}
       face={<Icon name="clock" />}
     >
       {() => since && <Slider since={Date.parse(since)} asOf={asOf} go={setAsOf} />}
