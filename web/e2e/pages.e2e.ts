@@ -469,11 +469,18 @@ tried(
       .getByText(/offline|reconnecting/i)
       .first()
       .waitFor({ timeout: 40_000 });
+    await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Activity" }).click();
+    await page.getByText("Weir cannot be reached.").first().waitFor({ timeout: 40_000 });
     await weir.start();
     await page
       .getByText(/^live$/i)
       .first()
       .waitFor({ timeout: 40_000 });
+    // What could not be had comes by itself.
+    await page
+      .getByText(/joined|created the workspace/)
+      .first()
+      .waitFor();
     await page.goto(`${weir.url}/datasets`);
     await page.getByText("There are no files yet.").waitFor();
     // The tokens are worth nothing any more.

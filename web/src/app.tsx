@@ -1,5 +1,6 @@
-import { Component, lazy, type ReactNode, Suspense } from "react";
+import { Component, lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
 import { Navigate, Route, Routes, useLocation } from "react-router";
+import { useLiveState } from "./api/live";
 import { useSession } from "./api/session";
 import { Home } from "./pages/home/home";
 import { Shell } from "./shell/shell";
@@ -28,9 +29,22 @@ class Guard extends Component<{ children: ReactNode }, { error: unknown }> {
 
   override render() {
     if (this.state.error === undefined) return this.props.children;
-    // From the beginning: a part of the pages that could not be loaded once is not asked for again otherwise.
-    return <Failure error={this.state.error} retry={() => window.location.reload()} />;
+    return <Broken error={this.state.error} />;
   }
+}
+
+function Broken({ error }: { error: unknown }) {
+  const state = useLiveState();
+  const cut = useRef(false);
+  // As browsers and the build's own loader say it of a part of the pages that could not be had.
+  const missing = error instanceof Error && /import|preload/i.test(error.message);
+  // From the beginning: a part of the pages that could not be loaded once is not asked for again otherwise.
+  const again = () => window.location.reload();
+  useEffect(() => {
+    if (state === "reconnecting" || state === "offline") cut.current = true;
+    if (state === "live" && cut.current && missing) again();
+  }, [state, missing]);
+  return <Failure error={missing ? new TypeError(error.message) : error} retry={again} />;
 }
 
 /** The pages, by address. */

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
 import { useLocation } from "react-router";
 import { live } from "../api/live";
-import { me, queryClient, staleness } from "../api/queries";
+import { me, queryClient, readAgain, staleness } from "../api/queries";
 import { useSession } from "../api/session";
 import { hasPast, useAsOf, useFault } from "../lib/as-of";
 import { Icon, type IconName } from "../ui/icon";
@@ -34,9 +34,11 @@ export function Shell({ children }: { children: ReactNode }) {
 
   useEffect(() => {
     const off = live.onEvent(staleness(queryClient));
+    const calm = live.onState(() => live.state === "live" && readAgain(queryClient));
     live.start(workspace);
     return () => {
       off();
+      calm();
       live.stop();
       // The next one to log in, or the next workspace, sees nothing of this one.
       queryClient.clear();
