@@ -63,6 +63,8 @@ tried(
 
     await page.keyboard.press("q");
     await page.getByRole("heading", { name: "Query", exact: true }).waitFor();
+    await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("SQL");
+    expect(await page.title()).toBe("Query · Weir");
     await write(
       page,
       "SQL",

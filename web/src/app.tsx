@@ -2,7 +2,9 @@ import { Component, lazy, type ReactNode, Suspense, useEffect, useRef } from "re
 import { Navigate, Route, Routes, useLocation } from "react-router";
 import { useLiveState } from "./api/live";
 import { useSession } from "./api/session";
+import { pageOf } from "./lib/pages";
 import { Home } from "./pages/home/home";
+import { useFocus } from "./shell/focus";
 import { Shell } from "./shell/shell";
 import { Failure, Skeleton } from "./ui/card";
 
@@ -20,11 +22,16 @@ const Settings = lazy(() => import("./pages/settings/settings"));
 const Operations = lazy(() => import("./pages/operations/operations"));
 
 /** A page that broke says so in its own place: the rest goes on. */
-class Guard extends Component<{ children: ReactNode }, { error: unknown }> {
+class Guard extends Component<{ at: string; children: ReactNode }, { error: unknown }> {
   override state = { error: undefined as unknown };
 
   static getDerivedStateFromError(error: unknown) {
     return { error };
+  }
+
+  // Another part of the page may be whole.
+  override componentDidUpdate(before: { at: string }) {
+    if (before.at !== this.props.at && this.state.error !== undefined) this.setState({ error: undefined });
   }
 
   override render() {
@@ -51,6 +58,7 @@ function Broken({ error }: { error: unknown }) {
 export function App() {
   const session = useSession();
   const location = useLocation();
+  useFocus(session?.workspace);
   const here = `${location.pathname}${location.search}`;
   if (!session)
     return (
@@ -68,7 +76,7 @@ export function App() {
   const onward = next?.startsWith("/") && !next.startsWith("//") && !next.startsWith("/\\") ? next : "/";
   return (
     <Shell key={session.workspace}>
-      <Guard key={location.pathname}>
+      <Guard key={pageOf(location.pathname)} at={location.pathname}>
         <Suspense fallback={<Skeleton lines={8} height={28} />}>
           <Routes>
             <Route path="/" element={<Home />} />

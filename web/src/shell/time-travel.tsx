@@ -2,6 +2,7 @@ import { useEffect, useId, useRef, useState } from "react";
 import { useLocation } from "react-router";
 import { hasPast, momentSaid, useAsOf, useFault } from "../lib/as-of";
 import { when } from "../lib/format";
+import { useTitle } from "../lib/title";
 import { Icon } from "../ui/icon";
 import { Popover } from "../ui/popover";
 
@@ -110,6 +111,7 @@ export function PastBanner() {
 /** Says in place of a page that the moment in its address cannot be shown, and leads back. */
 export function NoMoment() {
   const found = useFault();
+  useTitle("No such moment");
   const [, setAsOf] = useAsOf();
   if (!found) return null;
   return (

@@ -7,6 +7,7 @@ import { useAsOf } from "../../lib/as-of";
 import { bursts } from "../../lib/bursts";
 import { useNow } from "../../lib/clock";
 import { ago, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Skeleton } from "../../ui/card";
 import { Link } from "../../ui/link";
@@ -29,6 +30,7 @@ export function placeOf(item: Schema<"Activity">): string | undefined {
 
 /** Everything that has happened, the newest first. */
 export default function ActivityPage() {
+  useTitle("Activity");
   const [asOf] = useAsOf();
   const name = useNames();
   const now = useNow();

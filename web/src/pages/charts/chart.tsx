@@ -6,6 +6,7 @@ import { AGGREGATES, type Form, formOf, MARKS, specOf } from "../../charts/form"
 import { useAsOf } from "../../lib/as-of";
 import { save as saveFile } from "../../lib/download";
 import { count, plural } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/charts.css";
 import "../../styles/datasets.css";
 import "../../styles/query.css";
@@ -29,6 +30,7 @@ export default function ChartPage() {
   const [params] = useSearchParams();
   const [asOf] = useAsOf();
   const saved = useQuery({ ...one(id ?? "", asOf), enabled: id !== undefined });
+  useTitle(id === undefined ? "New chart" : (saved.data?.name ?? "Chart"));
   const from = params.get("dataset") ?? "";
   const table = useQuery({ ...dataset(from), enabled: id === undefined && from !== "" });
   if (id !== undefined)

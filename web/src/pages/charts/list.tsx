@@ -4,6 +4,7 @@ import { useNames } from "../../api/names";
 import { useAsOf } from "../../lib/as-of";
 import { useNow } from "../../lib/clock";
 import { ago, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/charts.css";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Skeleton } from "../../ui/card";
@@ -14,6 +15,7 @@ const Thumbnail = lazy(() => import("../../charts/thumbnail"));
 
 /** All saved charts. */
 export default function Charts() {
+  useTitle("Charts");
   const [asOf] = useAsOf();
   const [q, setQ] = useState("");
   const name = useNames();

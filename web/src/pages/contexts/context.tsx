@@ -7,6 +7,7 @@ import type { Remark } from "../../editor/editor";
 import { useAsOf } from "../../lib/as-of";
 import { download } from "../../lib/download";
 import { plural, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/contexts.css";
 import "../../styles/datasets.css";
 import "../../styles/query.css";
@@ -62,6 +63,7 @@ export default function ContextPage() {
   const [asOf] = useAsOf();
   const saved = useQuery({ ...context(id ?? "", asOf), enabled: id !== undefined });
   const known = useQuery({ ...tables(), enabled: id === undefined });
+  useTitle(id === undefined ? "New context" : (saved.data?.name ?? "Context"));
   if (id !== undefined)
     return (
       <div className="page">

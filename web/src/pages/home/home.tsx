@@ -9,6 +9,7 @@ import { useNow } from "../../lib/clock";
 import { missingShare } from "../../lib/datasets";
 import { ago, bytes, count, duration, percent, plural, when } from "../../lib/format";
 import { useSize } from "../../lib/sizes";
+import { useTitle } from "../../lib/title";
 import { Card, Empty, Loaded, Skeleton } from "../../ui/card";
 import { DropZone, SampleData, UploadList } from "../../upload/drop-zone";
 import { AskBar } from "./ask-bar";
@@ -23,6 +24,7 @@ type Dashboard = Schema<"Dashboard">;
 
 /** What we have, what was asked lately, what is used, what to do next. */
 export function Home() {
+  useTitle("Home");
   const [asOf] = useAsOf();
   const read = useQuery(dashboard(asOf));
   const pending = read.data === undefined && !read.error;

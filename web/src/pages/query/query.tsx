@@ -8,6 +8,7 @@ import { useAsOf } from "../../lib/as-of";
 import { useNow } from "../../lib/clock";
 import { download } from "../../lib/download";
 import { ago, count, duration, plural, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import "../../styles/contexts.css";
 import "../../styles/query.css";
@@ -38,6 +39,7 @@ export default function QueryPage() {
   const [params] = useSearchParams();
   const [asOf] = useAsOf();
   const kept = useQuery({ ...query(id ?? "", asOf), enabled: id !== undefined });
+  useTitle(kept.data?.name ?? "Query");
   if (id !== undefined && !kept.data)
     return (
       <div className="page">
