@@ -1,12 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useState } from "react";
 import { useLocation } from "react-router";
 import { live } from "../api/live";
 import { me, queryClient, readAgain, staleness } from "../api/queries";
 import { useSession } from "../api/session";
 import { hasPast, useAsOf, useFault } from "../lib/as-of";
+import { useKeys } from "../lib/keys";
 import { Icon, type IconName } from "../ui/icon";
-import { Link, NavLink } from "../ui/link";
+import { Link, NavLink, useGo } from "../ui/link";
 import { Account } from "./account";
 import { LiveBadge } from "./live-badge";
 import { NoMoment, PastBanner, TimeTravel } from "./time-travel";
@@ -44,6 +45,21 @@ export function Shell({ children }: { children: ReactNode }) {
       queryClient.clear();
     };
   }, [workspace]);
+
+  // From everywhere to the box on the home page.
+  const go = useGo();
+  useKeys(
+    useCallback(
+      (key) => {
+        if (key !== "ask") return false;
+        const box = document.getElementById("ask");
+        if (box) box.focus();
+        else go("/", { focus: "#ask:not(:disabled)" });
+        return true;
+      },
+      [go],
+    ),
+  );
 
   // Another page closes the menu.
   useEffect(() => setOpen(false), [pathname]);

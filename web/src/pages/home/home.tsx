@@ -33,7 +33,7 @@ export function Home() {
   return (
     <div className="page home" aria-busy={read.isPending}>
       <h1 className="for-readers">Home</h1>
-      <AskBar disabled={asOf !== undefined} />
+      <AskBar />
       <Figures read={read.data} />
       <div ref={first} style={firstSize ? { blockSize: firstSize } : undefined}>
         {empty && (
