@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
-import type { Schema } from "../../api/client";
+import { api, type Schema, unwrap } from "../../api/client";
 import { useNames } from "../../api/names";
-import { dashboard } from "../../api/queries";
+import { dashboard, moment, past } from "../../api/queries";
 import { useAsOf } from "../../lib/as-of";
 import { bursts } from "../../lib/bursts";
 import { useNow } from "../../lib/clock";
@@ -263,10 +263,15 @@ const KINDS = [
 ] as const;
 
 function Activity({ items }: { items: Schema<"Activity">[] }) {
-  const now = useNow();
-  const name = useNames();
+  const [asOf] = useAsOf();
   const [kind, setKind] = useState("");
-  const shown = bursts(kind ? items.filter((item) => item.aggregate === kind) : items);
+  // The last things of all may hold none of a kind; the last of the kind are asked for.
+  const read = useQuery({
+    queryKey: ["activity", moment(asOf), "lately", kind],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/v1/activity", { params: { query: { limit: 50, aggregate: kind, ...past(asOf) } }, signal })),
+    enabled: kind !== "",
+  });
   return (
     <>
       <fieldset className="chips">
@@ -278,12 +283,27 @@ function Activity({ items }: { items: Schema<"Activity">[] }) {
           </label>
         ))}
       </fieldset>
-      {shown.length === 0 && (
-        <Empty>{kind ? "Nothing of that kind happened lately." : "Nothing has happened yet."}</Empty>
+      {kind ? (
+        <Loaded read={read} skeleton={<Skeleton lines={8} height={24} />}>
+          {(data) => <Feed items={data.items} nothing="Nothing of that kind has happened." />}
+        </Loaded>
+      ) : (
+        <Feed items={items} nothing="Nothing has happened yet." />
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled has to be reached by keys */}
-      <ol className="feed" tabIndex={0}>
-        {shown.slice(0, 14).map(({ items: [first, ...rest] }) =>
+    </>
+  );
+}
+
+function Feed({ items, nothing }: { items: Schema<"Activity">[]; nothing: string }) {
+  const now = useNow();
+  const name = useNames();
+  if (items.length === 0) return <Empty>{nothing}</Empty>;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled has to be reached by keys
+    <ol className="feed" tabIndex={0}>
+      {bursts(items)
+        .slice(0, 14)
+        .map(({ items: [first, ...rest] }) =>
           first ? (
             <li key={first.position} data-aggregate={first.aggregate}>
               <p>
@@ -296,7 +316,6 @@ function Activity({ items }: { items: Schema<"Activity">[] }) {
             </li>
           ) : null,
         )}
-      </ol>
-    </>
+    </ol>
   );
 }
