@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useCallback, useEffect, useState } from "react";
 import { useLocation } from "react-router";
 import { live } from "../api/live";
+import { useWorkspaceNames } from "../api/names";
 import { me, queryClient, readAgain, staleness } from "../api/queries";
 import { useSession } from "../api/session";
 import { hasPast, useAsOf, useFault } from "../lib/as-of";
@@ -28,6 +29,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const session = useSession();
   const workspace = session?.workspace ?? "";
   const known = useQuery(me());
+  const called = useWorkspaceNames(known.data?.workspaces ?? []);
   const [asOf, setAsOf] = useAsOf();
   const fault = useFault();
   const [open, setOpen] = useState(false);
@@ -92,7 +94,7 @@ export function Shell({ children }: { children: ReactNode }) {
           Weir
         </Link>
         <span className="where" title="The workspace">
-          {here?.name ?? " "}
+          {here ? called(here) : " "}
         </span>
         <div className="top-end">
           <LiveBadge />
