@@ -7,6 +7,7 @@ import type { Remark } from "../../editor/editor";
 import { useAsOf } from "../../lib/as-of";
 import { useNow } from "../../lib/clock";
 import { download } from "../../lib/download";
+import { useDraft } from "../../lib/draft";
 import { ago, count, duration, plural, when } from "../../lib/format";
 import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
@@ -58,7 +59,7 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
   const [asOf] = useAsOf();
   const client = useQueryClient();
   const [mode, setMode] = useState<Mode>(params.get("question") ? "In words" : "SQL");
-  const [sql, setSql] = useState(begun);
+  const [sql, setSql] = useDraft("query", begun, params.get("question") ? "none" : begun ? "same" : "last");
   const [question, setQuestion] = useState(params.get("question") ?? "");
   const [context, setContext] = useState(params.get("context") ?? "");
   const [picked, setPicked] = useState(NOTHING_PICKED);
@@ -109,7 +110,8 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
   useEffect(() => {
     if (asked.current) return;
     asked.current = true;
-    if (params.get("run") !== null || params.get("question")) run();
+    // What was written since was not sent.
+    if ((params.get("run") !== null && sql === begun) || params.get("question")) run();
   }, []);
   const refused = plan.error ?? ask.error;
   const stopped = ask.error instanceof DOMException && ask.error.name === "AbortError";
