@@ -3,10 +3,12 @@ import { Navigate, Route, Routes, useLocation } from "react-router";
 import { useLiveState } from "./api/live";
 import { useSession } from "./api/session";
 import { pageOf } from "./lib/pages";
+import { useTitle } from "./lib/title";
 import { Home } from "./pages/home/home";
 import { useFocus } from "./shell/focus";
 import { Shell } from "./shell/shell";
 import { Failure, Skeleton } from "./ui/card";
+import { Link } from "./ui/link";
 
 const LogIn = lazy(() => import("./pages/account/log-in"));
 const Register = lazy(() => import("./pages/account/register"));
@@ -104,10 +106,16 @@ export function App() {
 }
 
 function NotFound() {
+  useTitle("There is nothing here");
   return (
     <div className="page">
-      <h1>There is no such page</h1>
+      <h1>There is nothing here</h1>
       <p>The address may be mistyped, or what it led to was deleted.</p>
+      <p className="drop-buttons">
+        <Link className="button" to="/">
+          Go to Home
+        </Link>
+      </p>
     </div>
   );
 }
