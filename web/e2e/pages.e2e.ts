@@ -424,6 +424,7 @@ tried(
       ["error-chart", `/charts${nowhere}`, /There is no visualization/],
       ["error-query", "/query?run&sql=SELECT%20a%20FROM%20nothing", /There is no table/],
       ["error-address", "/datasets/nosuch", /There is nothing at this address/],
+      ["error-page", "/nowhere", /The address may be mistyped/],
       ["error-moment", "/?as_of=garbage", /neither a date nor a time/],
       ["error-ahead", "/charts?as_of=2999-01-01", /This moment has not come yet/],
     ];
