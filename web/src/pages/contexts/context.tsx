@@ -45,8 +45,8 @@ metrics:
   - id: row_count
     name: Rows
     description: How many rows there are.
-    dataset: ${first}
     expression: COUNT(*)
+    datasets: [${first}]
 ---
 
 Say here what whoever asks should know.
