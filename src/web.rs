@@ -14,7 +14,7 @@ use actix_web::{
 use anyhow::{Context, bail};
 use weir_infra::{
     auth::{Authenticator, Operators},
-    http::{Methods, TrustedProxies, edge, idempotency, not_found},
+    http::{Methods, TrustedProxies, edge, idempotency},
 };
 
 use crate::{
@@ -91,7 +91,7 @@ pub(crate) fn serve(
             .wrap(Compress::default())
             .wrap(from_fn(edge))
             .configure(|config| routes.iter().for_each(|add| add(config)))
-            .default_service(web::to(not_found))
+            .default_service(web::to(weir_web::nowhere))
     })
     .workers(settings.http_workers)
     .shutdown_timeout(settings.drain_time.as_secs())

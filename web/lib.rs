@@ -6,12 +6,15 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, guard,
-    http::header::{self, HeaderValue},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderValue},
+    },
     web,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use weir_infra::http::{Code, Problem};
+use weir_infra::http::{Code, Problem, accepted, not_found};
 
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
@@ -62,8 +65,25 @@ async fn samples() -> HttpResponse {
     HttpResponse::Ok().json(names.map(|file| serde_json::json!({"file": file})).collect::<Vec<_>>())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the edge is here")]
 async fn document() -> Result<HttpResponse, Problem> {
+    page(StatusCode::OK)
+}
+
+/// What the default service answers: to a browser the document, which says that there is nothing here; to programs a
+/// problem.
+///
+/// # Errors
+/// With `not_found`.
+pub async fn nowhere(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let read = *req.method() == Method::GET || *req.method() == Method::HEAD;
+    match accepted(req.headers(), &[(false, "application/problem+json"), (true, "text/html")]) {
+        Some(true) if read && !req.path().starts_with("/api/") => page(StatusCode::NOT_FOUND),
+        _ => not_found(req).await,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the edge is here")]
+fn page(status: StatusCode) -> Result<HttpResponse, Problem> {
     let Some(index) = FILES.iter().find(|file| file.address == "/index.html") else {
         let detail =
             "This binary was built without the dashboard: run `make build`. The API is described at /docs.";
@@ -75,7 +95,7 @@ async fn document() -> Result<HttpResponse, Problem> {
         "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data: blob:; \
          connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     );
-    let mut response = HttpResponse::Ok()
+    let mut response = HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .body(document);
@@ -137,7 +157,7 @@ fn content_type(address: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::{App, http::StatusCode, test};
+    use actix_web::{App, test};
 
     use super::*;
 
@@ -189,5 +209,24 @@ mod tests {
         let samples: Vec<serde_json::Value> = test::read_body_json(get("/samples/index.json").await).await;
         assert!(samples.iter().any(|sample| sample["file"] == "airlines.csv"), "{samples:?}");
         assert_eq!(get("/samples/airlines.csv").await.status(), StatusCode::OK);
+    }
+
+    #[test]
+    async fn where_there_is_nothing_people_get_a_page_and_programs_a_problem() {
+        let app = test::init_service(App::new().configure(routes).default_service(web::to(nowhere))).await;
+        let built = FILES.iter().any(|file| file.address == "/index.html");
+        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        for (address, accept, page) in [
+            ("/no-such-page", browser, built),
+            ("/no-such-page", "*/*", false),
+            ("/no-such-page", "application/json", false),
+            ("/api/v1/no-such-thing", browser, false),
+        ] {
+            let request = test::TestRequest::get().uri(address).insert_header((header::ACCEPT, accept));
+            let response = test::call_service(&app, request.to_request()).await;
+            assert_eq!(response.status(), StatusCode::NOT_FOUND);
+            let kind = header_of(response.response(), &header::CONTENT_TYPE);
+            assert_eq!(kind.starts_with("text/html"), page, "{address} {accept}: {kind}");
+        }
     }
 }

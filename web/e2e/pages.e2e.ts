@@ -63,6 +63,8 @@ tried(
 
     await page.keyboard.press("q");
     await page.getByRole("heading", { name: "Query", exact: true }).waitFor();
+    await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("SQL");
+    expect(await page.title()).toBe("Query · Weir");
     await write(
       page,
       "SQL",
@@ -328,6 +330,14 @@ tried(
     await other.goto(`${weir.url}/?as_of=${encodeURIComponent(before)}`);
     await expect.poll(() => datasets.innerText()).toBe("1");
     expect(await other.getByRole("button", { name: "New query" }).isDisabled()).toBe(true);
+    // What is gone to from there is of then, too; what has no past leaves it.
+    await other.keyboard.press("c");
+    await other.getByRole("heading", { name: "Contexts", exact: true }).waitFor();
+    await other.getByText("This is the workspace as it was").waitFor();
+    await other.goto(`${weir.url}/settings/members?as_of=${encodeURIComponent(before)}`);
+    await other.getByRole("button", { name: "Add", exact: true }).waitFor();
+    await expect.poll(() => other.url()).not.toContain("as_of");
+    expect(await other.getByText("This is the workspace as it was").count()).toBe(0);
 
     // By hand: to when the workspace was made, and back.
     await other.goto(weir.url);
@@ -413,6 +423,10 @@ tried(
       ["error-dataset", `/datasets${nowhere}`, /There is no dataset/],
       ["error-chart", `/charts${nowhere}`, /There is no visualization/],
       ["error-query", "/query?run&sql=SELECT%20a%20FROM%20nothing", /There is no table/],
+      ["error-address", "/datasets/nosuch", /There is nothing at this address/],
+      ["error-page", "/nowhere", /The address may be mistyped/],
+      ["error-moment", "/?as_of=garbage", /neither a date nor a time/],
+      ["error-ahead", "/charts?as_of=2999-01-01", /This moment has not come yet/],
     ];
     for (const scheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme: scheme });
@@ -469,11 +483,18 @@ tried(
       .getByText(/offline|reconnecting/i)
       .first()
       .waitFor({ timeout: 40_000 });
+    await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Activity" }).click();
+    await page.getByText("Weir cannot be reached.").first().waitFor({ timeout: 40_000 });
     await weir.start();
     await page
       .getByText(/^live$/i)
       .first()
       .waitFor({ timeout: 40_000 });
+    // What could not be had comes by itself.
+    await page
+      .getByText(/joined|created the workspace/)
+      .first()
+      .waitFor();
     await page.goto(`${weir.url}/datasets`);
     await page.getByText("There are no files yet.").waitFor();
     // The tokens are worth nothing any more.

@@ -1,9 +1,14 @@
-import { Component, lazy, type ReactNode, Suspense } from "react";
+import { Component, lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
 import { Navigate, Route, Routes, useLocation } from "react-router";
+import { useLiveState } from "./api/live";
 import { useSession } from "./api/session";
+import { pageOf } from "./lib/pages";
+import { useTitle } from "./lib/title";
 import { Home } from "./pages/home/home";
+import { useFocus } from "./shell/focus";
 import { Shell } from "./shell/shell";
 import { Failure, Skeleton } from "./ui/card";
+import { Link } from "./ui/link";
 
 const LogIn = lazy(() => import("./pages/account/log-in"));
 const Register = lazy(() => import("./pages/account/register"));
@@ -19,24 +24,43 @@ const Settings = lazy(() => import("./pages/settings/settings"));
 const Operations = lazy(() => import("./pages/operations/operations"));
 
 /** A page that broke says so in its own place: the rest goes on. */
-class Guard extends Component<{ children: ReactNode }, { error: unknown }> {
+class Guard extends Component<{ at: string; children: ReactNode }, { error: unknown }> {
   override state = { error: undefined as unknown };
 
   static getDerivedStateFromError(error: unknown) {
     return { error };
   }
 
+  // Another part of the page may be whole.
+  override componentDidUpdate(before: { at: string }) {
+    if (before.at !== this.props.at && this.state.error !== undefined) this.setState({ error: undefined });
+  }
+
   override render() {
     if (this.state.error === undefined) return this.props.children;
-    // From the beginning: a part of the pages that could not be loaded once is not asked for again otherwise.
-    return <Failure error={this.state.error} retry={() => window.location.reload()} />;
+    return <Broken error={this.state.error} />;
   }
+}
+
+function Broken({ error }: { error: unknown }) {
+  const state = useLiveState();
+  const cut = useRef(false);
+  // As browsers and the build's own loader say it of a part of the pages that could not be had.
+  const missing = error instanceof Error && /import|preload/i.test(error.message);
+  // From the beginning: a part of the pages that could not be loaded once is not asked for again otherwise.
+  const again = () => window.location.reload();
+  useEffect(() => {
+    if (state === "reconnecting" || state === "offline") cut.current = true;
+    if (state === "live" && cut.current && missing) again();
+  }, [state, missing]);
+  return <Failure error={missing ? new TypeError(error.message) : error} retry={again} />;
 }
 
 /** The pages, by address. */
 export function App() {
   const session = useSession();
   const location = useLocation();
+  useFocus(session?.workspace);
   const here = `${location.pathname}${location.search}`;
   if (!session)
     return (
@@ -54,7 +78,7 @@ export function App() {
   const onward = next?.startsWith("/") && !next.startsWith("//") && !next.startsWith("/\\") ? next : "/";
   return (
     <Shell key={session.workspace}>
-      <Guard key={location.pathname}>
+      <Guard key={pageOf(location.pathname)} at={location.pathname}>
         <Suspense fallback={<Skeleton lines={8} height={28} />}>
           <Routes>
             <Route path="/" element={<Home />} />
@@ -82,10 +106,16 @@ export function App() {
 }
 
 function NotFound() {
+  useTitle("There is nothing here");
   return (
     <div className="page">
-      <h1>There is no such page</h1>
+      <h1>There is nothing here</h1>
       <p>The address may be mistyped, or what it led to was deleted.</p>
+      <p className="drop-buttons">
+        <Link className="button" to="/">
+          Go to Home
+        </Link>
+      </p>
     </div>
   );
 }

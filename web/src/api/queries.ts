@@ -67,6 +67,15 @@ const STALE: Record<string, string[]> = {
   webhook: ["webhooks", "activity"],
 };
 
+/**
+ * Asks again for all that could not be had: nothing else does when the server is back.
+ *
+ * What no page shows now is asked for by the next page that does.
+ */
+export function readAgain(client: QueryClient) {
+  void client.invalidateQueries({ predicate: ({ state }) => state.status === "error" || state.fetchFailureCount > 0 });
+}
+
 /** Milliseconds in which events are gathered before the page asks again: a burst costs one round of reads. */
 const GATHER = 150;
 

@@ -62,7 +62,8 @@ export function ago(at: string | null | undefined, now: number): string {
 
 /** A moment in the reader's own time zone: `3 Mar 2026, 14:05`. */
 export function when(at: string | number | null | undefined): string {
-  return at == null ? NOTHING : moment.format(new Date(at));
+  const time = at == null ? Number.NaN : new Date(at).getTime();
+  return Number.isNaN(time) ? NOTHING : moment.format(time);
 }
 
 /** `1 row`, `2 rows`. */

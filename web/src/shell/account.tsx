@@ -1,5 +1,6 @@
 import { api } from "../api/client";
 import { keepSession, useSession } from "../api/session";
+import { forgetDrafts } from "../lib/draft";
 import { chooseTheme, type Theme, useTheme } from "../lib/theme";
 import { Icon, type IconName } from "../ui/icon";
 import { Popover } from "../ui/popover";
@@ -13,6 +14,7 @@ const THEMES: [Theme, string, IconName][] = [
 async function logOut(refreshToken: string) {
   // Whether or not the server can be told, this browser forgets.
   await api.POST("/api/v1/auth/logout", { body: { refresh_token: refreshToken } }).catch(() => undefined);
+  forgetDrafts();
   keepSession(null);
 }
 

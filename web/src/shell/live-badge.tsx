@@ -1,6 +1,5 @@
 import { useLiveState } from "../api/live";
-import { useAsOf } from "../lib/as-of";
-import { when } from "../lib/format";
+import { momentSaid, useAsOf } from "../lib/as-of";
 
 const SAID = {
   connecting: ["Connecting", "The page is about to follow what happens."],
@@ -13,7 +12,9 @@ const SAID = {
 export function LiveBadge() {
   const state = useLiveState();
   const [asOf] = useAsOf();
-  const [name, meaning] = asOf ? [`As of ${when(asOf)}`, "The page shows a moment of the past."] : SAID[state];
+  const [name, meaning] = asOf
+    ? [`As of ${momentSaid(asOf).said}`, "The page shows a moment of the past."]
+    : SAID[state];
   return (
     <span className="badge" data-state={asOf ? "past" : state} role="status" title={meaning}>
       <i aria-hidden="true" />

@@ -1,14 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useState } from "react";
-import { Link, NavLink, useLocation } from "react-router";
+import { type ReactNode, useCallback, useEffect, useState } from "react";
+import { useLocation } from "react-router";
 import { live } from "../api/live";
-import { me, queryClient, staleness } from "../api/queries";
+import { useWorkspaceNames } from "../api/names";
+import { me, queryClient, readAgain, staleness } from "../api/queries";
 import { useSession } from "../api/session";
-import { useAsOf } from "../lib/as-of";
+import { hasPast, useAsOf, useFault } from "../lib/as-of";
+import { useKeys } from "../lib/keys";
 import { Icon, type IconName } from "../ui/icon";
+import { Link, NavLink, useGo } from "../ui/link";
 import { Account } from "./account";
 import { LiveBadge } from "./live-badge";
-import { PastBanner, TimeTravel } from "./time-travel";
+import { NoMoment, PastBanner, TimeTravel } from "./time-travel";
 
 const PLACES: { to: string; name: string; icon: IconName }[] = [
   { to: "/", name: "Home", icon: "home" },
@@ -26,23 +29,48 @@ export function Shell({ children }: { children: ReactNode }) {
   const session = useSession();
   const workspace = session?.workspace ?? "";
   const known = useQuery(me());
-  const [asOf] = useAsOf();
+  const called = useWorkspaceNames(known.data?.workspaces ?? []);
+  const [asOf, setAsOf] = useAsOf();
+  const fault = useFault();
   const [open, setOpen] = useState(false);
-  const { pathname } = useLocation();
+  const { pathname, search } = useLocation();
 
   useEffect(() => {
     const off = live.onEvent(staleness(queryClient));
+    const calm = live.onState(() => live.state === "live" && readAgain(queryClient));
     live.start(workspace);
     return () => {
       off();
+      calm();
       live.stop();
       // The next one to log in, or the next workspace, sees nothing of this one.
       queryClient.clear();
     };
   }, [workspace]);
 
+  // From everywhere to the box on the home page.
+  const go = useGo();
+  useKeys(
+    useCallback(
+      (key) => {
+        if (key !== "ask") return false;
+        const box = document.getElementById("ask");
+        if (box) box.focus();
+        else go("/", { focus: "#ask:not(:disabled)" });
+        return true;
+      },
+      [go],
+    ),
+  );
+
   // Another page closes the menu.
   useEffect(() => setOpen(false), [pathname]);
+
+  // A page without a past leaves it: what is sent on from there is not to say otherwise.
+  const moot = !hasPast(pathname) && new URLSearchParams(search).has("as_of");
+  useEffect(() => {
+    if (moot) setAsOf(undefined);
+  }, [moot, setAsOf]);
 
   const here = known.data?.workspaces.find((each) => each.id === workspace);
   return (
@@ -66,7 +94,7 @@ export function Shell({ children }: { children: ReactNode }) {
           Weir
         </Link>
         <span className="where" title="The workspace">
-          {here?.name ?? " "}
+          {here ? called(here) : " "}
         </span>
         <div className="top-end">
           <LiveBadge />
@@ -76,11 +104,7 @@ export function Shell({ children }: { children: ReactNode }) {
       </header>
       <nav id="places" className="side" data-open={open || undefined} aria-label="Pages">
         {PLACES.map(({ to, name, icon }) => (
-          <NavLink
-            key={to}
-            to={{ pathname: to, search: asOf ? `?as_of=${encodeURIComponent(asOf)}` : "" }}
-            end={to === "/"}
-          >
+          <NavLink key={to} to={to} end={to === "/"}>
             <Icon name={icon} />
             {name}
           </NavLink>
@@ -91,7 +115,7 @@ export function Shell({ children }: { children: ReactNode }) {
       </nav>
       <main id="main" tabIndex={-1}>
         <PastBanner />
-        {children}
+        {fault ? <NoMoment /> : children}
       </main>
     </div>
   );

@@ -48,17 +48,38 @@ export function Skeleton({ lines = 3, height = 20 }: { lines?: number; height?: 
   );
 }
 
+/** What went wrong, in a sentence. */
+export function said(error: unknown): string {
+  if (!navigator.onLine || error instanceof TypeError) return "Weir cannot be reached.";
+  if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
+  // These the server says to programs: with an address of its own, and in numbers of its log.
+  if (nowhere(error)) return "There is nothing at this address. It may be mistyped.";
+  if (ahead(error)) return "This moment has not come yet.";
+  return error.message;
+}
+
+/** Whether what was asked for lies ahead, by the server's clock or by its log. */
+function ahead({ code, problem }: ApiError): boolean {
+  return (
+    code === "as_of_ahead" || (problem.errors ?? []).some((each) => each.field === "as_of" && each.code === "future")
+  );
+}
+
+/** Whether the address that was asked for leads nowhere, whatever there is. */
+function nowhere(error: unknown): boolean {
+  return error instanceof ApiError && error.code === "not_found" && error.message.startsWith("There is nothing at /");
+}
+
 /** What went wrong, in a sentence, and a way to try again. */
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
-  const offline = !navigator.onLine || (error instanceof TypeError && !(error instanceof ApiError));
   return (
     <div className="failure" role="alert">
       <Icon name="alert" />
       <p>
-        {offline ? "Weir cannot be reached." : error instanceof Error ? error.message : String(error)}
-        {error instanceof ApiError && <code>{error.code}</code>}
+        {said(error)}
+        {error instanceof ApiError && !nowhere(error) && <code>{error.code}</code>}
       </p>
-      {retry && (
+      {retry && !nowhere(error) && (
         <button type="button" className="button small" onClick={retry}>
           Try again
         </button>

@@ -1,5 +1,6 @@
 import { type FormEvent, type ReactNode, useState } from "react";
 import { ApiError } from "../../api/client";
+import { useTitle } from "../../lib/title";
 
 /** One line that asks for something. */
 export interface Field {
@@ -28,6 +29,7 @@ export function Form({
   send: (values: Record<string, string>) => Promise<void>;
   children: ReactNode;
 }) {
+  useTitle(title);
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
   const places = error instanceof ApiError ? (error.problem.errors ?? []) : [];

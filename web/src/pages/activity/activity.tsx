@@ -1,6 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link } from "react-router";
 import { api, type Schema, unwrap } from "../../api/client";
 import { useNames } from "../../api/names";
 import { moment, past } from "../../api/queries";
@@ -8,8 +7,10 @@ import { useAsOf } from "../../lib/as-of";
 import { bursts } from "../../lib/bursts";
 import { useNow } from "../../lib/clock";
 import { ago, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Skeleton } from "../../ui/card";
+import { Link } from "../../ui/link";
 
 const KINDS = [
   ["", "Everything"],
@@ -29,6 +30,7 @@ export function placeOf(item: Schema<"Activity">): string | undefined {
 
 /** Everything that has happened, the newest first. */
 export default function ActivityPage() {
+  useTitle("Activity");
   const [asOf] = useAsOf();
   const name = useNames();
   const now = useNow();

@@ -6,11 +6,13 @@ import { AGGREGATES, type Form, formOf, MARKS, specOf } from "../../charts/form"
 import { useAsOf } from "../../lib/as-of";
 import { save as saveFile } from "../../lib/download";
 import { count, plural } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/charts.css";
 import "../../styles/datasets.css";
 import "../../styles/query.css";
 import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
 import { History } from "../../ui/history";
+import { useGo } from "../../ui/link";
 import { Rows } from "../../ui/rows";
 import { Tabs } from "../../ui/tabs";
 import { dataset, firstRows } from "../datasets/queries";
@@ -28,6 +30,7 @@ export default function ChartPage() {
   const [params] = useSearchParams();
   const [asOf] = useAsOf();
   const saved = useQuery({ ...one(id ?? "", asOf), enabled: id !== undefined });
+  useTitle(id === undefined ? "New chart" : (saved.data?.name ?? "Chart"));
   const from = params.get("dataset") ?? "";
   const table = useQuery({ ...dataset(from), enabled: id === undefined && from !== "" });
   if (id !== undefined)
@@ -55,7 +58,7 @@ export default function ChartPage() {
 /** Nothing is chosen yet: which table it is to be. */
 function Begin() {
   const known = useQuery(tables());
-  const navigate = useNavigate();
+  const go = useGo();
   return (
     <>
       <h1>New chart</h1>
@@ -73,7 +76,7 @@ function Begin() {
                       type="button"
                       className="button"
                       onClick={() =>
-                        navigate(`/charts/new?sql=${encodeURIComponent(firstRows(name).replace(/\nLIMIT 100$/, ""))}`)
+                        go(`/charts/new?sql=${encodeURIComponent(firstRows(name).replace(/\nLIMIT 100$/, ""))}`)
                       }
                     >
                       {name}

@@ -1,19 +1,21 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
-import { Link } from "react-router";
 import { useNames } from "../../api/names";
 import { useAsOf } from "../../lib/as-of";
 import { useNow } from "../../lib/clock";
 import { ago, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/charts.css";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Skeleton } from "../../ui/card";
+import { Link } from "../../ui/link";
 import { charts } from "./queries";
 
 const Thumbnail = lazy(() => import("../../charts/thumbnail"));
 
 /** All saved charts. */
 export default function Charts() {
+  useTitle("Charts");
   const [asOf] = useAsOf();
   const [q, setQ] = useState("");
   const name = useNames();

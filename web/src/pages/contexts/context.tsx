@@ -6,7 +6,9 @@ import { useNames } from "../../api/names";
 import type { Remark } from "../../editor/editor";
 import { useAsOf } from "../../lib/as-of";
 import { download } from "../../lib/download";
+import { useDraft } from "../../lib/draft";
 import { plural, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/contexts.css";
 import "../../styles/datasets.css";
 import "../../styles/query.css";
@@ -43,8 +45,8 @@ metrics:
   - id: row_count
     name: Rows
     description: How many rows there are.
-    dataset: ${first}
     expression: COUNT(*)
+    datasets: [${first}]
 ---
 
 Say here what whoever asks should know.
@@ -62,6 +64,7 @@ export default function ContextPage() {
   const [asOf] = useAsOf();
   const saved = useQuery({ ...context(id ?? "", asOf), enabled: id !== undefined });
   const known = useQuery({ ...tables(), enabled: id === undefined });
+  useTitle(id === undefined ? "New context" : (saved.data?.name ?? "Context"));
   if (id !== undefined)
     return (
       <div className="page">
@@ -83,8 +86,8 @@ function Maker({ saved, begun }: { saved?: Schema<"Context">; begun: string }) {
   const [asOf] = useAsOf();
   const client = useQueryClient();
   const navigate = useNavigate();
-  const [text, setText] = useState(begun);
-  const [settled, setSettled] = useState(begun);
+  const [text, setText, forget] = useDraft(`context ${saved?.id ?? ""}`, begun, saved ? "same" : "last");
+  const [settled, setSettled] = useState(text);
   const [params, setParams] = useSearchParams();
   const tabs = saved ? TABS : TABS.slice(0, 1);
   const tab = tabs.find((each) => inAddress(each) === params.get("tab")) ?? "Text";
@@ -112,6 +115,7 @@ function Maker({ saved, begun }: { saved?: Schema<"Context">; begun: string }) {
   const save = useMutation({
     mutationFn: () => unwrap(api.POST("/api/v1/contexts", { body: { content: text } as Schema<"ContextBody"> })),
     onSuccess: async ({ id }) => {
+      forget();
       await again();
       navigate(`/contexts/${id}`);
     },

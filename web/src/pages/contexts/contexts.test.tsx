@@ -35,5 +35,6 @@ test("a context begins with the tables that there are", () => {
   expect(template(["flights", "2024 Sales"])).toContain(
     "  - id: _2024_sales\n    name: 2024 Sales\n    dataset_id: 2024 Sales",
   );
+  expect(template(["flights", "airlines"])).toContain("    datasets: [flights]\n");
   expect(template([])).toContain("dataset_id: data");
 });

@@ -1,17 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link } from "react-router";
 import { useNames } from "../../api/names";
 import { useAsOf } from "../../lib/as-of";
 import { useNow } from "../../lib/clock";
 import { ago, plural, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import { Card, Empty, Loaded, Skeleton } from "../../ui/card";
+import { Link } from "../../ui/link";
 import { Head } from "../../ui/table";
 import { contexts } from "./queries";
 
 /** All contexts: how files belong together. */
 export default function Contexts() {
+  useTitle("Contexts");
   const [asOf] = useAsOf();
   const [q, setQ] = useState("");
   const name = useNames();

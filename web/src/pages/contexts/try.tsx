@@ -1,15 +1,17 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link } from "react-router";
 import { api, type Schema, unwrap } from "../../api/client";
+import { useAsOf } from "../../lib/as-of";
 import { plural } from "../../lib/format";
 import { Empty, Failure } from "../../ui/card";
+import { Link } from "../../ui/link";
 import { Rows } from "../../ui/rows";
 import { NOTHING_PICKED, Pick, type Picked, wanted } from "./pick";
 import type { Parsed } from "./queries";
 
 /** Metrics by dimensions, asked at once: the quickest way to see whether a context is right. */
 export function Try({ name, metrics, parsed }: { name: string; metrics: string[]; parsed: Parsed }) {
+  const [asOf] = useAsOf();
   const [picked, setPicked] = useState<Picked>({ ...NOTHING_PICKED, metrics: metrics.slice(0, 1) });
   const ask = useMutation({
     mutationFn: () =>
@@ -28,10 +30,11 @@ export function Try({ name, metrics, parsed }: { name: string; metrics: string[]
         <button
           type="submit"
           className="button primary"
-          disabled={ask.isPending || picked.metrics.length + picked.dimensions.length === 0}
+          disabled={ask.isPending || asOf !== undefined || picked.metrics.length + picked.dimensions.length === 0}
         >
           Try it
         </button>
+        {asOf && <span className="quiet">Questions are asked in the present.</span>}
       </p>
       {ask.error && <Failure error={ask.error} />}
       {ask.data && (

@@ -1,15 +1,17 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
-import { Link, useParams, useSearchParams } from "react-router";
+import { useParams, useSearchParams } from "react-router";
 import { api, unwrap } from "../../api/client";
 import { useNames } from "../../api/names";
 import { useAsOf } from "../../lib/as-of";
 import { useNow } from "../../lib/clock";
 import { download } from "../../lib/download";
 import { ago, bytes, count, duration, plural, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
 import { History } from "../../ui/history";
+import { Link } from "../../ui/link";
 import { Rows } from "../../ui/rows";
 import { Tabs } from "../../ui/tabs";
 import { UploadList } from "../../upload/drop-zone";
@@ -25,6 +27,7 @@ export default function DatasetPage() {
   const { id = "" } = useParams();
   const [asOf] = useAsOf();
   const read = useQuery(dataset(id, asOf));
+  useTitle(read.data?.name ?? "Dataset");
   return (
     <div className="page">
       <Loaded page="Dataset" read={read} skeleton={<Skeleton lines={8} height={36} />}>

@@ -1,12 +1,13 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import { Link } from "react-router";
 import { useAsOf } from "../../lib/as-of";
 import { useNow } from "../../lib/clock";
 import { missingShare } from "../../lib/datasets";
 import { ago, bytes, count, percent, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Skeleton } from "../../ui/card";
+import { Link } from "../../ui/link";
 import { Head } from "../../ui/table";
 import { DropZone, SampleData, UploadList } from "../../upload/drop-zone";
 import { datasets, type Wanted } from "./queries";
@@ -20,6 +21,7 @@ const SORTS: [Wanted["sort"], string][] = [
 
 /** All datasets, and where more come from. */
 export default function Datasets() {
+  useTitle("Datasets");
   const [asOf] = useAsOf();
   const now = useNow();
   const [wanted, setWanted] = useState<Wanted>({ q: "", deleted: false, sort: "-updated_at" });

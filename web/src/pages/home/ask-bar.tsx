@@ -1,87 +1,104 @@
-import { type RefObject, useEffect, useRef, useState } from "react";
-import { useNavigate } from "react-router";
+import { useCallback, useRef, useState } from "react";
+import { useAsOf } from "../../lib/as-of";
+import { useKeys } from "../../lib/keys";
 import { Icon, type IconName } from "../../ui/icon";
+import { useGo } from "../../ui/link";
+import { startUploads } from "../../upload/queue";
 
-const ACTIONS: { key: string; name: string; icon: IconName; to: string }[] = [
-  { key: "u", name: "Upload", icon: "upload", to: "/datasets" },
-  { key: "q", name: "New query", icon: "query", to: "/query" },
-  { key: "v", name: "Visualize", icon: "chart", to: "/charts/new" },
-  { key: "c", name: "Browse contexts", icon: "context", to: "/contexts" },
+interface Action {
+  key: string;
+  name: string;
+  icon: IconName;
+  /** Where it is done; nowhere else, if it has none. */
+  to?: string;
+  /** Whether it makes something, which nobody can in the past. */
+  makes: boolean;
+}
+
+const ACTIONS: Action[] = [
+  { key: "u", name: "Upload", icon: "upload", makes: true },
+  { key: "q", name: "New query", icon: "query", to: "/query", makes: true },
+  { key: "v", name: "Visualize", icon: "chart", to: "/charts/new", makes: true },
+  { key: "c", name: "Browse contexts", icon: "context", to: "/contexts", makes: false },
 ];
-
-/** Whether a key is meant for what has the focus. */
-function typing(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
-  );
-}
-
-/** `/` and Ctrl-K go to the box; a letter alone does an action. */
-function useKeys(box: RefObject<HTMLInputElement | null>, go: (to: string) => void) {
-  useEffect(() => {
-    const press = (event: KeyboardEvent) => {
-      const control = event.ctrlKey || event.metaKey;
-      if ((control && event.key.toLowerCase() === "k") || (event.key === "/" && !typing(event.target))) {
-        event.preventDefault();
-        box.current?.focus();
-        return;
-      }
-      if (control || event.altKey || typing(event.target)) return;
-      const action = ACTIONS.find(({ key }) => key === event.key);
-      if (action) go(action.to);
-    };
-    window.addEventListener("keydown", press);
-    return () => window.removeEventListener("keydown", press);
-  }, [box, go]);
-}
 
 /** Whether a text is SQL rather than a question. */
 export function isSql(text: string): boolean {
   return /^\s*(select|with|values|explain|describe|show)\b/i.test(text);
 }
 
-/** Ask anything, in SQL or in words, and what is done most. */
-export function AskBar({ disabled }: { disabled: boolean }) {
+/** Ask anything, in SQL or in words, and what is done most: by a press of a button or of its letter. */
+export function AskBar() {
   const [text, setText] = useState("");
-  const box = useRef<HTMLInputElement>(null);
-  const navigate = useNavigate();
-  useKeys(box, navigate);
+  const files = useRef<HTMLInputElement>(null);
+  const [asOf] = useAsOf();
+  const go = useGo();
+  const past = asOf !== undefined;
+  const act = useCallback(
+    ({ to, makes }: Action) => {
+      if (past && makes) return;
+      if (to) go(to);
+      else files.current?.click();
+    },
+    [past, go],
+  );
+  useKeys(
+    useCallback(
+      (key) => {
+        const action = ACTIONS.find((each) => each.key === key);
+        if (action) act(action);
+        return action !== undefined;
+      },
+      [act],
+    ),
+  );
   return (
     <div className="ask">
       <search>
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            if (text.trim()) navigate(`/query?${isSql(text) ? "run&sql" : "question"}=${encodeURIComponent(text)}`);
+            if (text.trim()) go(`/query?${isSql(text) ? "run&sql" : "question"}=${encodeURIComponent(text)}`);
           }}
         >
           <Icon name="search" />
           <input
-            ref={box}
+            id="ask"
             aria-label="Ask in SQL or in words"
             aria-keyshortcuts="/ Control+K"
             placeholder="Ask in SQL or in words"
             value={text}
-            disabled={disabled}
+            disabled={past}
             onChange={(event) => setText(event.target.value)}
           />
           <kbd>/</kbd>
         </form>
       </search>
       <nav aria-label="Quick actions">
-        {ACTIONS.map(({ key, name, icon, to }) => (
+        {ACTIONS.map((action) => (
           <button
-            key={key}
+            key={action.key}
             type="button"
             className="button"
-            aria-keyshortcuts={key}
-            disabled={disabled}
-            onClick={() => navigate(to)}
+            aria-keyshortcuts={action.key}
+            disabled={past && action.makes}
+            onClick={() => act(action)}
           >
-            <Icon name={icon} size={16} />
-            {name} <kbd>{key}</kbd>
+            <Icon name={action.icon} size={16} />
+            {action.name} <kbd>{action.key}</kbd>
           </button>
         ))}
+        <input
+          ref={files}
+          type="file"
+          multiple
+          hidden
+          aria-label="Files to upload"
+          onChange={(event) => {
+            startUploads(event.target.files ?? []);
+            event.target.value = "";
+          }}
+        />
       </nav>
     </div>
   );

@@ -1,20 +1,21 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
-import { Link } from "react-router";
-import type { Schema } from "../../api/client";
+import { api, type Schema, unwrap } from "../../api/client";
 import { useNames } from "../../api/names";
-import { dashboard } from "../../api/queries";
+import { dashboard, moment, past } from "../../api/queries";
 import { useAsOf } from "../../lib/as-of";
 import { bursts } from "../../lib/bursts";
 import { useNow } from "../../lib/clock";
 import { missingShare } from "../../lib/datasets";
 import { ago, bytes, count, duration, percent, plural, when } from "../../lib/format";
 import { useSize } from "../../lib/sizes";
+import { useTitle } from "../../lib/title";
 import { Card, Empty, Loaded, Skeleton } from "../../ui/card";
 import { DropZone, SampleData, UploadList } from "../../upload/drop-zone";
 import { AskBar } from "./ask-bar";
 import { Insights } from "./insights";
 import "../../styles/datasets.css";
+import { Link } from "../../ui/link";
 import { Sparkline } from "../../ui/sparkline";
 
 const Thumbnail = lazy(() => import("../../charts/thumbnail"));
@@ -23,6 +24,7 @@ type Dashboard = Schema<"Dashboard">;
 
 /** What we have, what was asked lately, what is used, what to do next. */
 export function Home() {
+  useTitle("Home");
   const [asOf] = useAsOf();
   const read = useQuery(dashboard(asOf));
   const pending = read.data === undefined && !read.error;
@@ -31,7 +33,7 @@ export function Home() {
   return (
     <div className="page home" aria-busy={read.isPending}>
       <h1 className="for-readers">Home</h1>
-      <AskBar disabled={asOf !== undefined} />
+      <AskBar />
       <Figures read={read.data} />
       <div ref={first} style={firstSize ? { blockSize: firstSize } : undefined}>
         {empty && (
@@ -261,10 +263,15 @@ const KINDS = [
 ] as const;
 
 function Activity({ items }: { items: Schema<"Activity">[] }) {
-  const now = useNow();
-  const name = useNames();
+  const [asOf] = useAsOf();
   const [kind, setKind] = useState("");
-  const shown = bursts(kind ? items.filter((item) => item.aggregate === kind) : items);
+  // The last things of all may hold none of a kind; the last of the kind are asked for.
+  const read = useQuery({
+    queryKey: ["activity", moment(asOf), "lately", kind],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/v1/activity", { params: { query: { limit: 50, aggregate: kind, ...past(asOf) } }, signal })),
+    enabled: kind !== "",
+  });
   return (
     <>
       <fieldset className="chips">
@@ -276,12 +283,27 @@ function Activity({ items }: { items: Schema<"Activity">[] }) {
           </label>
         ))}
       </fieldset>
-      {shown.length === 0 && (
-        <Empty>{kind ? "Nothing of that kind happened lately." : "Nothing has happened yet."}</Empty>
+      {kind ? (
+        <Loaded read={read} skeleton={<Skeleton lines={8} height={24} />}>
+          {(data) => <Feed items={data.items} nothing="Nothing of that kind has happened." />}
+        </Loaded>
+      ) : (
+        <Feed items={items} nothing="Nothing has happened yet." />
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled has to be reached by keys */}
-      <ol className="feed" tabIndex={0}>
-        {shown.slice(0, 14).map(({ items: [first, ...rest] }) =>
+    </>
+  );
+}
+
+function Feed({ items, nothing }: { items: Schema<"Activity">[]; nothing: string }) {
+  const now = useNow();
+  const name = useNames();
+  if (items.length === 0) return <Empty>{nothing}</Empty>;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled has to be reached by keys
+    <ol className="feed" tabIndex={0}>
+      {bursts(items)
+        .slice(0, 14)
+        .map(({ items: [first, ...rest] }) =>
           first ? (
             <li key={first.position} data-aggregate={first.aggregate}>
               <p>
@@ -294,7 +316,6 @@ function Activity({ items }: { items: Schema<"Activity">[] }) {
             </li>
           ) : null,
         )}
-      </ol>
-    </>
+    </ol>
   );
 }

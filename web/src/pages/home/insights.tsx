@@ -1,5 +1,4 @@
 import { useState } from "react";
-import { Link } from "react-router";
 import { useChange } from "../../api/change";
 import type { Schema } from "../../api/client";
 import { useNames } from "../../api/names";
@@ -8,6 +7,7 @@ import { useNow } from "../../lib/clock";
 import { ago, compact, duration, plural, when } from "../../lib/format";
 import { Empty, Failure } from "../../ui/card";
 import { Icon } from "../../ui/icon";
+import { Link } from "../../ui/link";
 import { evidence } from "./evidence";
 
 type Action = Schema<"Action">;

@@ -2,12 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import { readFrom, useChange } from "../../api/change";
 import { ApiError, type Schema } from "../../api/client";
 import { count, duration, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
 import { Head } from "../../ui/table";
 
 /** How the projections are, for whoever runs the installation. */
 export default function Operations() {
+  useTitle("Operations");
   const read = useQuery({
     queryKey: ["operations", "projections"],
     queryFn: ({ signal }) => readFrom<Schema<"ProjectionsState">>("/api/v1/admin/projections", signal),

@@ -1,18 +1,21 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
-import { Link, useNavigate, useParams, useSearchParams } from "react-router";
+import { useNavigate, useParams, useSearchParams } from "react-router";
 import { ApiError, api, type Schema, unwrap } from "../../api/client";
 import { useNames } from "../../api/names";
 import type { Remark } from "../../editor/editor";
 import { useAsOf } from "../../lib/as-of";
 import { useNow } from "../../lib/clock";
 import { download } from "../../lib/download";
+import { useDraft } from "../../lib/draft";
 import { ago, count, duration, plural, when } from "../../lib/format";
+import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import "../../styles/contexts.css";
 import "../../styles/query.css";
 import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
 import { History } from "../../ui/history";
+import { Link } from "../../ui/link";
 import { Tabs } from "../../ui/tabs";
 import { NOTHING_PICKED, Pick, wanted } from "../contexts/pick";
 import { parsed } from "../contexts/queries";
@@ -37,6 +40,7 @@ export default function QueryPage() {
   const [params] = useSearchParams();
   const [asOf] = useAsOf();
   const kept = useQuery({ ...query(id ?? "", asOf), enabled: id !== undefined });
+  useTitle(kept.data?.name ?? "Query");
   if (id !== undefined && !kept.data)
     return (
       <div className="page">
@@ -55,7 +59,7 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
   const [asOf] = useAsOf();
   const client = useQueryClient();
   const [mode, setMode] = useState<Mode>(params.get("question") ? "In words" : "SQL");
-  const [sql, setSql] = useState(begun);
+  const [sql, setSql] = useDraft("query", begun, params.get("question") ? "none" : begun ? "same" : "last");
   const [question, setQuestion] = useState(params.get("question") ?? "");
   const [context, setContext] = useState(params.get("context") ?? "");
   const [picked, setPicked] = useState(NOTHING_PICKED);
@@ -106,7 +110,8 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
   useEffect(() => {
     if (asked.current) return;
     asked.current = true;
-    if (params.get("run") !== null || params.get("question")) run();
+    // What was written since was not sent.
+    if ((params.get("run") !== null && sql === begun) || params.get("question")) run();
   }, []);
   const refused = plan.error ?? ask.error;
   const stopped = ask.error instanceof DOMException && ask.error.name === "AbortError";

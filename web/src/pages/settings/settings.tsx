@@ -1,5 +1,6 @@
 import { useNavigate, useParams } from "react-router";
 import { useSession } from "../../api/session";
+import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import "../../styles/settings.css";
 import { Card } from "../../ui/card";
@@ -18,6 +19,7 @@ export default function Settings() {
   const { part } = useParams();
   const navigate = useNavigate();
   const current = PARTS.find((each) => slug(each) === part) ?? "Profile";
+  useTitle(`${current} · Settings`);
   return (
     <div className="page">
       <h1>Settings</h1>

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useChange } from "../../api/change";
 import type { Schema } from "../../api/client";
+import { useWorkspaceNames } from "../../api/names";
 import { me } from "../../api/queries";
 import { keepSession, useSession } from "../../api/session";
 import { when } from "../../lib/format";
@@ -14,6 +15,7 @@ type Workspace = Schema<"Workspace">;
 export function Workspaces() {
   const session = useSession();
   const read = useQuery(me());
+  const called = useWorkspaceNames(read.data?.workspaces ?? []);
   const [name, setName] = useState("");
   const create = useChange<Workspace>(
     () => ({ method: "POST", address: "/api/v1/workspaces", body: { name } }),
@@ -31,7 +33,7 @@ export function Workspaces() {
                 {workspaces.map((each) => (
                   <tr key={each.id}>
                     <th scope="row">
-                      {each.name} {each.personal && <span className="tag">personal</span>}
+                      {called(each)} {each.personal && <span className="tag">personal</span>}
                     </th>
                     <td data-label="Role">{each.role}</td>
                     <td data-label="Since">{when(each.created_at)}</td>
@@ -40,7 +42,7 @@ export function Workspaces() {
                         <span className="tag">here</span>
                       ) : (
                         <button type="button" className="button small" onClick={() => go(each.id)}>
-                          Go to {each.name}
+                          Go to {called(each)}
                         </button>
                       )}
                     </td>
@@ -73,7 +75,11 @@ export function Workspaces() {
       {read.data?.workspaces
         .filter((each) => each.id === session?.workspace)
         .map((each) => (
-          <Here key={each.id} workspace={each} home={read.data.workspaces.find((w) => w.personal)?.id} />
+          <Here
+            key={each.id}
+            workspace={each}
+            home={read.data.workspaces.find((w) => w.personal && w.role === "owner")?.id}
+          />
         ))}
     </>
   );
