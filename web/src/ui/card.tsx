@@ -78,7 +78,7 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
 function where({ line, column, field }: Place, row: string): string {
   const at = [line != null && `${row} ${line}`, column != null && `column ${column}`].filter(Boolean).join(", ");
   // A field is told where it leads somewhere, or a line is of its column: `sql` and the like are the whole text.
-  return [at, field?.includes("/") ? field : at && field].filter(Boolean).join(" ");
+  return [at, field?.includes("/") ? field : at && column == null && field].filter(Boolean).join(" ");
 }
 
 /** What went wrong, and each place that is at fault, nothing of it twice. */

@@ -152,6 +152,9 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
                       checked={mode === each}
                       onChange={() => {
                         setMode(each);
+                        // What was wrong with the other way of asking is not wrong with this one.
+                        if (ask.error) ask.reset();
+                        plan.reset();
                         // Metrics are those of a context.
                         if (each === "Metrics" && !context) setContext(inContexts.data?.items[0]?.name ?? "");
                       }}
@@ -340,26 +343,11 @@ function Refusal({ error }: { error: unknown }) {
   const problem = error instanceof ApiError ? error.problem : undefined;
   return (
     <div>
-      <Failure error={error} />
+      <Faults error={error} />
       {problem?.code.startsWith("model_not") && (
         <p>
           Give your own key under <Link to="/settings/model">Settings</Link>, or ask in SQL.
         </p>
-      )}
-      {problem?.errors && problem.errors.length > 0 && (
-        <ul className="places">
-          {problem.errors.map((place) => (
-            <li key={`${place.line} ${place.column} ${place.detail}`}>
-              {place.line != null && (
-                <b>
-                  Line {place.line}
-                  {place.column != null && `, column ${place.column}`}:
-                </b>
-              )}{" "}
-              {place.detail}
-            </li>
-          ))}
-        </ul>
       )}
       {problem?.sql && <pre className="sql">{problem.sql}</pre>}
     </div>
@@ -653,6 +641,7 @@ function Aside({ kept }: { kept: Schema<"Query"> | undefined }) {
                       <span title={when(each.at)}>{ago(each.at, now)}</span>
                       <span>{each.error ? each.error.code : plural(each.rows, "row")}</span>
                       <span>{duration(each.elapsed_ms)}</span>
+                      {each.cache.hit && <span title="It came from the cache">tier {each.cache.tier}</span>}
                     </p>
                   </li>
                 ))}
