@@ -641,7 +641,11 @@ function Aside({ kept }: { kept: Schema<"Query"> | undefined }) {
                       <span title={when(each.at)}>{ago(each.at, now)}</span>
                       <span>{each.error ? each.error.code : plural(each.rows, "row")}</span>
                       <span>{duration(each.elapsed_ms)}</span>
-                      {each.cache.hit && <span title="It came from the cache">tier {each.cache.tier}</span>}
+                      {each.cache.hit && (
+                        <span className="tag" title="Answered from the cache">
+                          tier {each.cache.tier}
+                        </span>
+                      )}
                     </p>
                   </li>
                 ))}
