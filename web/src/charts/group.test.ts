@@ -92,6 +92,14 @@ test("the largest groups stay the largest", () => {
   expect(grouping(SQL, specOf({ ...FORM, color: "day" }, COLUMNS, { transform }), COLUMNS)).toBeUndefined();
 });
 
+test("a box of a boxplot combines rows, too", () => {
+  expect([{ mark: "boxplot" }, { layer: [{ mark: { type: "errorbar" } }] }, { mark: "point" }].map(combines)).toEqual([
+    true,
+    true,
+    false,
+  ]);
+});
+
 test("what combines nothing, or in a way of its own, is left alone", () => {
   const spec = specOf(FORM, COLUMNS, {});
   expect(grouping(SQL, specOf({ ...FORM, aggregate: "" }, COLUMNS, {}), COLUMNS)).toBeUndefined();

@@ -97,13 +97,21 @@ export function bins(
   return { start, step, last: Math.max(0, Math.round((stop - start) / step) - 1) };
 }
 
+/** Parts of a specification that make one value of many rows, whatever they say. */
+const COMBINING = new Set(["aggregate", "joinaggregate", "density", "regression", "loess", "quantile"]);
+/** Marks that do so themselves. */
+const SUMMARIES = new Set<unknown>(["boxplot", "errorbar", "errorband"]);
+
 /** Whether a specification combines rows. */
 export function combines(spec: unknown): boolean {
   if (Array.isArray(spec)) return spec.some(combines);
   const fields = object(spec);
   if (!fields) return false;
-  return Object.entries(fields).some(([name, value]) =>
-    name === "aggregate" || name === "joinaggregate" ? value !== undefined : combines(value),
+  return Object.entries(fields).some(
+    ([name, value]) =>
+      (COMBINING.has(name) && value !== undefined) ||
+      ((name === "mark" || name === "type") && SUMMARIES.has(value)) ||
+      combines(value),
   );
 }
 

@@ -35,6 +35,9 @@ export const chart = (id: string, asOf?: string) =>
 /** Rows that a chart in the making is drawn over, at most. */
 export const ROWS = 50_000;
 
+/** Rows that a chart is drawn over once it is saved, at most: in a list of charts, and for those who ask the API. */
+const KEPT = 10_000;
+
 /** What a chart is drawn over: the answer to its SQL. */
 export const data = (sql: string) =>
   queryOptions({
@@ -45,10 +48,10 @@ export const data = (sql: string) =>
     retry: false,
   });
 
-/** What a chart in the making is drawn over: all rows, grouped in SQL where its query has more than a page is given. */
+/** What a chart in the making is drawn over: all rows, grouped in SQL where its query has more than charts are given. */
 export function useDrawn(sql: string, spec: Spec | undefined) {
   const rows = useQuery(data(sql));
-  const cut = rows.data?.truncated ?? false;
+  const cut = rows.data !== undefined && (rows.data.truncated || rows.data.row_count > KEPT);
   const columns = rows.data?.columns;
   const plan = useMemo(
     () => (cut && spec && columns ? grouping(sql, spec, columns) : undefined),
