@@ -1,9 +1,10 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { parse, View } from "vega";
 import { expressionInterpreter } from "vega-interpreter";
 import { compile, type TopLevelSpec } from "vega-lite";
 import { useDark } from "../lib/theme";
 import { Failure } from "../ui/card";
+import { faults } from "./check";
 
 /** A table as the API answers it. */
 export interface Table {
@@ -53,6 +54,11 @@ function small(spec: Record<string, unknown>): Record<string, unknown> {
   };
 }
 
+/** An error of what draws, as one: its words are about code that the reader has not written. */
+function undrawn(reason: unknown): Error {
+  return new Error(`This specification cannot be drawn: ${reason instanceof Error ? reason.message : String(reason)}`);
+}
+
 /**
  * A Vega-Lite specification drawn over a table.
  *
@@ -70,6 +76,7 @@ export default function Chart({
   thumbnail?: boolean;
 }) {
   const box = useRef<HTMLDivElement>(null);
+  const wrong = useMemo(() => faults(spec, table.columns), [spec, table]);
   const dark = useDark();
   const [error, setError] = useState<unknown>();
 
@@ -83,7 +90,9 @@ export default function Chart({
       const values = table.rows.map((row) =>
         Object.fromEntries(table.columns.map((column, index) => [column.name, row[index]])),
       );
-      const wanted = thumbnail ? small(spec) : spec;
+      // Data that a specification does not name are those of its query.
+      const whole = { data: { name: "rows" }, ...spec };
+      const wanted = thumbnail ? small(whole) : whole;
       const point = values.length === 1 || (!thumbnail && values.length <= MARKED);
       const { spec: compiled } = compile({ ...wanted, datasets: { rows: values } } as unknown as TopLevelSpec, {
         config: { ...colours(element), line: { point } } as never,
@@ -96,13 +105,13 @@ export default function Chart({
         // Data comes with the specification: a chart asks no other host for anything.
         loader: { load: () => Promise.reject(new Error("charts load nothing")) } as never,
       });
-      view.runAsync().catch(setError);
+      view.runAsync().catch((reason) => setError(undrawn(reason)));
       // Sizes "container" follow the window alone; the box changes with the layout too.
       observer = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
       observer.observe(element);
       setError(undefined);
     } catch (reason) {
-      setError(reason);
+      setError(undrawn(reason));
     }
     return () => {
       observer?.disconnect();
@@ -112,8 +121,9 @@ export default function Chart({
 
   return (
     <>
+      {wrong.length > 0 && !thumbnail && wrong.map((each) => <Failure key={each} error={each} />)}
       <div className="chart" ref={box} role="img" aria-label={label} hidden={error !== undefined} />
-      {error !== undefined && <Failure error={error} />}
+      {error !== undefined && (wrong.length === 0 || thumbnail) && <Failure error={error} />}
     </>
   );
 }

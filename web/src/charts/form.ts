@@ -1,3 +1,5 @@
+import { columnOf, fieldOf } from "./fields";
+
 /** The short form of a chart: what most people change about one. */
 export interface Form {
   mark: string;
@@ -20,14 +22,15 @@ const object = (value: unknown): Spec =>
 export function formOf(spec: Spec): Form {
   const encoding = object(spec.encoding);
   const channel = (name: string) => object(encoding[name]) as Channel;
+  const named = ({ field }: Channel) => (typeof field === "string" ? columnOf(field) : "");
   const mark = typeof spec.mark === "string" ? spec.mark : object(spec.mark).type;
   const pie = mark === "arc";
   const y = channel(pie ? "theta" : "y");
   return {
     mark: typeof mark === "string" ? mark : "bar",
-    x: (pie ? channel("color") : channel("x")).field ?? "",
-    y: y.field ?? "",
-    color: pie ? "" : (channel("color").field ?? ""),
+    x: named(pie ? channel("color") : channel("x")),
+    y: named(y),
+    color: pie ? "" : named(channel("color")),
     aggregate: y.aggregate ?? "",
   };
 }
@@ -44,7 +47,8 @@ export function specOf(form: Form, columns: { name: string; type: string }[], be
   const was = object(before.encoding);
   const of = (channel: string, field: string, more: Spec = {}): Spec => {
     const old = object(was[channel]) as Channel;
-    const kept = old.field === field ? old : { field, title: field };
+    const name = fieldOf(field);
+    const kept = old.field === name ? old : { field: name, title: field };
     const { aggregate: _, ...rest } = { ...kept, ...more } as Spec;
     return {
       ...rest,

@@ -1,7 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { api, type Schema, unwrap } from "../api/client";
+import { plural } from "../lib/format";
 import { Failure } from "../ui/card";
 import Chart from "./chart";
+import { combines } from "./group";
 
 /** A saved chart, small, with the data of now. */
 export default function Thumbnail({ chart }: { chart: Schema<"Visualization"> }) {
@@ -12,5 +14,14 @@ export default function Thumbnail({ chart }: { chart: Schema<"Visualization"> })
   });
   if (data.error) return <Failure error={data.error} />;
   if (!data.data) return null;
-  return <Chart spec={chart.spec as Record<string, unknown>} table={data.data} label={chart.name} thumbnail />;
+  const spec = chart.spec as Record<string, unknown>;
+  return (
+    <>
+      {data.data.truncated && combines(spec) && (
+        // A mean over the first rows is not that over all.
+        <span className="tag part">of the first {plural(data.data.row_count, "row")}</span>
+      )}
+      <Chart spec={spec} table={data.data} label={chart.name} thumbnail />
+    </>
+  );
 }

@@ -1,8 +1,8 @@
-import { autocompletion, type Completion, type CompletionSource, closeBrackets } from "@codemirror/autocomplete";
+import { autocompletion, type Completion, closeBrackets } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { json } from "@codemirror/lang-json";
 import { markdown } from "@codemirror/lang-markdown";
-import { PostgreSQL, sql } from "@codemirror/lang-sql";
+import { PostgreSQL } from "@codemirror/lang-sql";
 import { yaml, yamlFrontmatter } from "@codemirror/lang-yaml";
 import { bracketMatching, HighlightStyle, indentOnInput, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
@@ -10,6 +10,7 @@ import { Compartment, EditorState, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { useEffect, useRef } from "react";
+import { completions, type Names } from "./names";
 
 /** Something to say about a place in the text. Lines and columns count from one. */
 export interface Remark {
@@ -17,12 +18,6 @@ export interface Remark {
   column?: number;
   severity: "error" | "warning" | "info";
   message: string;
-}
-
-/** The names that an editor of SQL completes: tables with their columns, and words such as metrics. */
-export interface Names {
-  tables: Record<string, string[]>;
-  words?: { label: string; detail: string }[];
 }
 
 const FUNCTIONS: [string, string][] = [
@@ -65,10 +60,30 @@ const FUNCTIONS: [string, string][] = [
 
 const functions: Completion[] = FUNCTIONS.map(([label, detail]) => ({ label, detail, type: "function" }));
 
+/**
+ * Puts what is typed in the place of what is selected. A browser that does so itself keeps the colours of what was there
+ * in a `style` attribute, which the pages do not allow.
+ */
+const typedOver = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { from, to, empty } = view.state.selection.main;
+    const text = event.data;
+    if (event.inputType !== "insertText" || !text || empty || view.composing || view.state.readOnly) return false;
+    event.preventDefault();
+    const insert = () =>
+      view.state.update(view.state.replaceSelection(text), { userEvent: "input.type", scrollIntoView: true });
+    // Brackets are put around it by such handlers.
+    if (!view.state.facet(EditorView.inputHandler).some((handle) => handle(view, from, to, text, insert)))
+      view.dispatch(insert());
+    return true;
+  },
+});
+
 /** Colours from the style sheet, so that both themes are right without being told. */
 const theme = EditorView.theme({
   "&": { backgroundColor: "var(--surface)", color: "var(--text)", fontSize: "13px" },
-  "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-1px" },
+  // The ring is drawn around the whole box: the gutter would lie over it here.
+  "&.cm-focused": { outline: "none" },
   ".cm-content": { fontFamily: "var(--mono)", caretColor: "var(--text)", padding: "8px 0" },
   ".cm-cursor": { borderLeftColor: "var(--text)" },
   ".cm-gutters": { backgroundColor: "var(--surface)", color: "var(--quiet)", border: "0" },
@@ -88,20 +103,11 @@ const colours = HighlightStyle.define([
 
 function language(name: string, names: Names | undefined): Extension {
   switch (name) {
-    case "sql": {
-      const support = sql({ dialect: PostgreSQL, schema: names?.tables ?? {}, upperCaseKeywords: true });
-      const words: Completion[] = [
-        ...functions,
-        ...(names?.words ?? []).map((word) => ({ ...word, type: "constant" })),
-        // Columns without their table too, which is how most people begin.
-        ...[...new Set(Object.values(names?.tables ?? {}).flat())].map((label) => ({ label, type: "property" })),
+    case "sql":
+      return [
+        PostgreSQL.extension,
+        completions(names, functions).map((autocomplete) => PostgreSQL.language.data.of({ autocomplete })),
       ];
-      const source: CompletionSource = (context) => {
-        const word = context.matchBefore(/\w+/);
-        return word ? { from: word.from, options: words, validFor: /^\w*$/ } : null;
-      };
-      return [support, support.language.data.of({ autocomplete: source })];
-    }
     case "yaml":
       return yaml();
     case "json":
@@ -167,6 +173,7 @@ export default function Editor({
           indentOnInput(),
           bracketMatching(),
           closeBrackets(),
+          typedOver,
           autocompletion(),
           lintGutter(),
           EditorView.lineWrapping,

@@ -1,8 +1,10 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode, useId } from "react";
-import { ApiError } from "../api/client";
+import { ApiError, type Schema } from "../api/client";
 import { useSize } from "../lib/sizes";
 import { Icon } from "./icon";
+
+type Place = Schema<"ProblemPlace">;
 
 /** A titled part of a page. */
 export function Card({
@@ -48,9 +50,14 @@ export function Skeleton({ lines = 3, height = 20 }: { lines?: number; height?: 
   );
 }
 
+/** Whether an error is that of a request without an answer. Those of code that stumbles have the same type, other words. */
+export function unreached(error: unknown): boolean {
+  return error instanceof TypeError && /fetch|network|load failed|connection/i.test(error.message);
+}
+
 /** What went wrong, in a sentence. */
 export function said(error: unknown): string {
-  if (!navigator.onLine || error instanceof TypeError) return "Weir cannot be reached.";
+  if (!navigator.onLine || unreached(error)) return "Weir cannot be reached.";
   if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
   // These the server says to programs: with an address of its own, and in numbers of its log.
   if (nowhere(error)) return "There is nothing at this address. It may be mistyped.";
@@ -85,6 +92,37 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
         </button>
       )}
     </div>
+  );
+}
+
+/** Where something is wrong, as one says it: `Line 3, column 7`. */
+function where({ line, column, field }: Place, row: string): string {
+  const at = [line != null && `${row} ${line}`, column != null && `column ${column}`].filter(Boolean).join(", ");
+  // A field is told where it leads somewhere, or a line is of its column: `sql` and the like are the whole text.
+  return [at, field?.includes("/") ? field : at && column == null && field].filter(Boolean).join(" ");
+}
+
+/** What went wrong, and each place that is at fault, nothing of it twice. */
+export function Faults({ error, row = "Line", most = 20 }: { error: unknown; row?: string; most?: number }) {
+  const places = error instanceof ApiError ? (error.problem.errors ?? []) : [];
+  const told = error instanceof Error ? error.message : "";
+  const lines = places
+    .map((place) => ({ at: where(place, row), detail: place.detail === told ? "" : place.detail }))
+    .filter(({ at, detail }) => at || detail);
+  return (
+    <>
+      <Failure error={error} />
+      {lines.length > 0 && (
+        <ul className="places">
+          {lines.slice(0, most).map(({ at, detail }) => (
+            <li key={`${at} ${detail}`}>
+              {at && <b>{at}</b>} {detail}
+            </li>
+          ))}
+          {lines.length > most && <li className="quiet">and {lines.length - most} more</li>}
+        </ul>
+      )}
+    </>
   );
 }
 

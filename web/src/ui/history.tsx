@@ -7,6 +7,7 @@ import { useAsOf } from "../lib/as-of";
 import { useNow } from "../lib/clock";
 import { ago, when } from "../lib/format";
 import { Empty, Failure, Skeleton } from "./card";
+import { Confirm } from "./confirm";
 import { shown } from "./rows";
 
 type Page = Schema<"List_HistoryItem">;
@@ -21,6 +22,27 @@ const ONE_AND_ALL: Record<Kind, string[]> = {
   visualizations: ["visualizations", "visualization"],
   contexts: ["contexts", "context"],
 };
+
+const THIS: Record<Kind, string> = {
+  datasets: "the dataset",
+  queries: "the saved query",
+  visualizations: "the chart",
+  contexts: "the context",
+};
+
+/** What only followed from something that was done, or answered a question: there is nothing to take back. */
+const FOLLOWED = /\.(ingested|rejected|executed|failed)\./;
+
+/** Whether something that happened can be taken back. */
+export function canUndo(item: { type: string; actor: string }): boolean {
+  return !item.actor.startsWith("system:") && !FOLLOWED.test(item.type);
+}
+
+/** Whether the thing is gone once that is taken back: what made it, or brought it back. `oldest` is its first entry. */
+export function undoDeletes(kind: Kind, item: { type: string }, oldest: boolean): boolean {
+  if (/\.restored\./.test(item.type)) return true;
+  return kind === "queries" ? /\.saved\./.test(item.type) : oldest;
+}
 
 /** The history of one thing: who changed what, when, and a way back. */
 export function History({ kind, id }: { kind: Kind; id: string }) {
@@ -50,7 +72,7 @@ export function History({ kind, id }: { kind: Kind; id: string }) {
     <>
       {undo.error && <Failure error={undo.error} />}
       <ol className="history">
-        {items.map((item) => (
+        {items.map((item, index) => (
           <li key={item.position}>
             <p>
               <b>{name(item.user_id)}</b> {item.title}
@@ -71,15 +93,33 @@ export function History({ kind, id }: { kind: Kind; id: string }) {
                 )}
               </div>
             ))}
-            <button
-              type="button"
-              className="button small"
-              disabled={asOf !== undefined || undo.isPending}
-              aria-label={`Undo: ${item.title}`}
-              onClick={() => undo.mutate(item.position)}
-            >
-              Undo
-            </button>
+            {canUndo(item) &&
+              (undoDeletes(kind, item, index === items.length - 1 && !read.hasNextPage) ? (
+                <Confirm
+                  small
+                  label="Undo"
+                  aria={`Undo: ${item.title}`}
+                  title={`Undo “${item.title}”?`}
+                  yes="Undo and delete"
+                  disabled={asOf !== undefined || undo.isPending}
+                  onYes={() => undo.mutate(item.position)}
+                >
+                  <p>
+                    This deletes {THIS[kind]}, since that is how it came to be here. Undoing the deletion brings it
+                    back.
+                  </p>
+                </Confirm>
+              ) : (
+                <button
+                  type="button"
+                  className="button small"
+                  disabled={asOf !== undefined || undo.isPending}
+                  aria-label={`Undo: ${item.title}`}
+                  onClick={() => undo.mutate(item.position)}
+                >
+                  Undo
+                </button>
+              ))}
           </li>
         ))}
       </ol>

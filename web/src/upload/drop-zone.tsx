@@ -3,9 +3,10 @@ import { type ReactNode, useEffect, useId, useState } from "react";
 import { Link } from "react-router";
 import { ApiError, api, unwrap } from "../api/client";
 import { bytes, plural } from "../lib/format";
-import { Failure } from "../ui/card";
+import { Failure, Faults } from "../ui/card";
 import { Icon } from "../ui/icon";
-import { dropUpload, retryUpload, startUploads, type Upload, uploaded, useUploads } from "./queue";
+import { dropSettled, dropUpload, retryUpload, startUploads, type Upload, uploaded, useUploads } from "./queue";
+import { LONGEST, otherName, type Received, sheetRead, tableName } from "./send";
 
 /** Files that are dropped anywhere on the page are uploaded; what is being dragged over it is shown. */
 export function useDrop(enabled: boolean): boolean {
@@ -155,45 +156,94 @@ const STAGES = { waiting: "waits", sending: "is sent", reading: "is read", ready
 export function UploadList() {
   const uploads = useUploads();
   if (uploads.length === 0) return null;
+  const settled = uploads.filter(({ stage }) => stage === "ready" || stage === "failed").length;
   return (
-    <ul className="uploads" aria-label="Uploads" aria-live="polite">
-      {uploads.map((upload) => (
-        <li key={upload.id} data-stage={upload.stage}>
-          <p className="upload-head">
-            <b>{upload.file.name}</b>
-            <span className="quiet">
-              {STAGES[upload.stage]}
-              {upload.stage === "sending" && ` ${bytes(upload.sent)} of`} {bytes(upload.file.size)}
-            </span>
-            {upload.stage === "ready" && upload.result && (
-              <>
-                <Link to={`/datasets/${upload.result.id}`}>{upload.result.name}</Link>
-                <span className="quiet">{plural(upload.result.rows, "row")}</span>
-                <Link to={`/query?sql=${encodeURIComponent(`SELECT * FROM "${upload.result.name}" LIMIT 100`)}`}>
-                  Query it
-                </Link>
-              </>
+    <>
+      {settled > 1 && (
+        <p className="uploads-head">
+          <button type="button" className="button small" onClick={dropSettled}>
+            Dismiss all
+          </button>
+        </p>
+      )}
+      <ul className="uploads" aria-label="Uploads" aria-live="polite">
+        {uploads.map((upload) => (
+          <li key={upload.id} data-stage={upload.stage}>
+            <div className="upload-head">
+              <b title={upload.file.name}>{upload.file.name}</b>
+              <span className="quiet">
+                {STAGES[upload.stage]}
+                {upload.stage === "sending" && ` ${bytes(upload.sent)} of`} {bytes(upload.file.size)}
+              </span>
+              {upload.stage === "ready" && upload.result && (
+                <>
+                  <Link to={`/datasets/${upload.result.id}`} title={upload.result.name}>
+                    {upload.result.name}
+                  </Link>
+                  <span className="quiet">{plural(upload.result.rows, "row")}</span>
+                  <Link to={`/query?sql=${encodeURIComponent(`SELECT * FROM "${upload.result.name}" LIMIT 100`)}`}>
+                    Query it
+                  </Link>
+                </>
+              )}
+              <button
+                type="button"
+                className="icon-button"
+                aria-label={`${upload.stage === "ready" || upload.stage === "failed" ? "Dismiss" : "Stop"} ${upload.file.name}`}
+                onClick={() => dropUpload(upload)}
+              >
+                <Icon name="close" size={16} />
+              </button>
+            </div>
+            {(upload.stage === "sending" || upload.stage === "reading") && (
+              <progress
+                aria-label={`Progress of ${upload.file.name}`}
+                max={upload.file.size || 1}
+                {...(upload.stage === "sending" && { value: upload.sent })}
+              />
             )}
-            <button
-              type="button"
-              className="icon-button"
-              aria-label={`${upload.stage === "ready" || upload.stage === "failed" ? "Dismiss" : "Stop"} ${upload.file.name}`}
-              onClick={() => dropUpload(upload)}
-            >
-              <Icon name="close" size={16} />
-            </button>
-          </p>
-          {(upload.stage === "sending" || upload.stage === "reading") && (
-            <progress
-              aria-label={`Progress of ${upload.file.name}`}
-              max={upload.file.size || 1}
-              {...(upload.stage === "sending" && { value: upload.sent })}
-            />
-          )}
-          {upload.stage === "failed" && <Refusal upload={upload} />}
-        </li>
-      ))}
-    </ul>
+            {upload.stage === "ready" && upload.result && <Sheets upload={upload} result={upload.result} />}
+            {upload.stage === "failed" && <Refusal upload={upload} />}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** Of a workbook one sheet is read; the others can be had too. */
+function Sheets({ upload, result }: { upload: Upload; result: Received }) {
+  const sheets = result.sheets ?? [];
+  const [sent, setSent] = useState<string[]>([]);
+  if (sheets.length < 2) return null;
+  const read = sheetRead(sheets, upload.options?.sheet);
+  const others = sheets.filter((_, index) => index + 1 !== read);
+  return (
+    <div className="upload-sheets">
+      <p>
+        It has {sheets.length} sheets, of which {read === 1 ? "the first" : `number ${read}`} was read:{" "}
+        <b>{sheets[read - 1]?.name}</b>. Read another one as a dataset of its own:
+      </p>
+      <p className="drop-buttons">
+        {others.slice(0, 20).map(({ name, rows }) => (
+          <button
+            key={name}
+            type="button"
+            className="button small"
+            disabled={sent.includes(name)}
+            title={plural(rows, "row")}
+            onClick={() => {
+              setSent([...sent, name]);
+              const table = [...`${tableName(upload.file.name)} ${name}`].slice(0, LONGEST).join("");
+              startUploads([upload.file], { name: table, options: { ...upload.options, sheet: name } });
+            }}
+          >
+            {name}
+          </button>
+        ))}
+        {others.length > 20 && <span className="quiet">and {others.length - 20} more, on its page under Columns</span>}
+      </p>
+    </div>
   );
 }
 
@@ -201,33 +251,78 @@ export function UploadList() {
 function Refusal({ upload }: { upload: Upload }) {
   const error = upload.error;
   const problem = error instanceof ApiError ? error.problem : undefined;
+  const codes = [problem?.code, ...(problem?.errors ?? []).map(({ code }) => code)];
+  const taken = problem?.code === "name_taken" && upload.dataset === undefined;
+  const misnamed = (problem?.errors ?? []).some(({ field }) => field === "name");
   return (
     <div className="refusal">
-      <Failure error={error} />
-      {problem?.errors && problem.errors.length > 0 && (
-        <ul>
-          {problem.errors.slice(0, 10).map((place) => (
-            <li key={`${place.line} ${place.field} ${place.detail}`}>
-              {place.line != null && <b>Row {place.line}</b>} {place.field && <code>{place.field}</code>}{" "}
-              <span>{place.detail}</span>
-            </li>
-          ))}
-        </ul>
+      {taken ? (
+        <Failure error={new Error(`There is a dataset “${calledNow(upload)}” already.`)} />
+      ) : (
+        <Faults error={error} row="Row" most={10} />
       )}
+      {taken && <AsVersion upload={upload} />}
+      {(taken || misnamed) && <OtherName upload={upload} />}
       <p className="drop-buttons">
-        <button type="button" className="button small" onClick={() => retryUpload(upload)}>
-          Try again
-        </button>
-        {problem?.status === 422 && (
+        {!taken && !misnamed && (
+          <button type="button" className="button small" onClick={() => retryUpload(upload)}>
+            Try again
+          </button>
+        )}
+        {codes.includes("ragged_row") && (
           <button
             type="button"
             className="button small"
-            onClick={() => retryUpload(upload, { allow_ragged: true, allow_unfit: true })}
+            onClick={() => retryUpload(upload, { options: { ...upload.options, allow_ragged: true } })}
           >
             Read it leniently
           </button>
         )}
       </p>
     </div>
+  );
+}
+
+const calledNow = (upload: Upload) => upload.name ?? tableName(upload.file.name);
+
+/** The dataset that has the name already may be what the file is a newer version of. */
+function AsVersion({ upload }: { upload: Upload }) {
+  const add = useMutation({
+    mutationFn: async () => {
+      const name = calledNow(upload);
+      const { items } = await unwrap(api.GET("/api/v1/datasets", { params: { query: { name, limit: 1 } } }));
+      if (!items[0]) throw new Error("That dataset is gone: try again.");
+      retryUpload(upload, { dataset: items[0].id });
+    },
+  });
+  return (
+    <>
+      <p className="drop-buttons">
+        <button type="button" className="button small" disabled={add.isPending} onClick={() => add.mutate()}>
+          Add as a new version
+        </button>
+      </p>
+      {add.error && <Failure error={add.error} />}
+    </>
+  );
+}
+
+function OtherName({ upload }: { upload: Upload }) {
+  const [name, setName] = useState(() => otherName(calledNow(upload)));
+  const id = useId();
+  return (
+    <form
+      className="from-address"
+      onSubmit={(event) => {
+        event.preventDefault();
+        retryUpload(upload, { name });
+      }}
+    >
+      <label htmlFor={id}>Name</label>
+      <input id={id} required maxLength={LONGEST} value={name} onChange={(event) => setName(event.target.value)} />
+      <button type="submit" className="button small">
+        Use another name
+      </button>
+    </form>
   );
 }

@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from "react";
 import { ApiError, api, type Schema, unwrap } from "../api/client";
 import { queryClient } from "../api/queries";
-import { type ReadOptions, type Received, type Sending, send } from "./send";
+import { type Received, type Sending, send } from "./send";
 
 /** Where a file is on its way. */
 export type Stage = "waiting" | "sending" | "reading" | "ready" | "failed";
@@ -16,6 +16,9 @@ export interface Upload extends Sending {
   result?: Received;
   stop: AbortController;
 }
+
+/** What a file becomes, and how it is read. */
+export type Into = Pick<Sending, "dataset" | "name" | "options">;
 
 /** Files that are sent at the same time. */
 const AT_ONCE = 2;
@@ -100,7 +103,7 @@ export function uploaded(ids: number[]): Promise<void> {
 }
 
 /** Sends files, a few at a time; they go on when the page is left for another one. Gives their ids here. */
-export function startUploads(files: Iterable<File>, into?: { dataset?: string; options?: ReadOptions }): number[] {
+export function startUploads(files: Iterable<File>, into?: Into): number[] {
   const added = [...files].map((file): Upload => {
     last += 1;
     return {
@@ -118,12 +121,17 @@ export function startUploads(files: Iterable<File>, into?: { dataset?: string; o
   return added.map(({ id }) => id);
 }
 
-/** Tries a file again, differently read if `options` say so. */
-export function retryUpload(upload: Upload, options = upload.options) {
+/** Tries a file again, as something else or read differently if `other` says so. */
+export function retryUpload(upload: Upload, other?: Into) {
   // Read differently it is another request.
-  const key = options === upload.options ? upload.key : crypto.randomUUID();
-  change(upload.id, { stage: "waiting", options, key, stop: new AbortController() });
+  const key = other ? crypto.randomUUID() : upload.key;
+  change(upload.id, { stage: "waiting", ...other, key, stop: new AbortController() });
   next();
+}
+
+/** Takes all files off the list that are not on their way any more. */
+export function dropSettled() {
+  set(uploads.filter(({ stage }) => stage !== "ready" && stage !== "failed"));
 }
 
 /** Takes a file off the list; one on its way is stopped. */

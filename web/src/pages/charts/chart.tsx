@@ -2,7 +2,9 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useMemo, useState } from "react";
 import { useNavigate, useParams, useSearchParams } from "react-router";
 import { api, type Schema, unwrap } from "../../api/client";
+import { faults } from "../../charts/check";
 import { AGGREGATES, type Form, formOf, MARKS, specOf } from "../../charts/form";
+import { combines, type Grouped } from "../../charts/group";
 import { useAsOf } from "../../lib/as-of";
 import { save as saveFile } from "../../lib/download";
 import { count, plural } from "../../lib/format";
@@ -10,14 +12,14 @@ import { useTitle } from "../../lib/title";
 import "../../styles/charts.css";
 import "../../styles/datasets.css";
 import "../../styles/query.css";
-import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
+import { Card, Empty, Failure, Faults, Loaded, Skeleton } from "../../ui/card";
 import { History } from "../../ui/history";
 import { useGo } from "../../ui/link";
 import { Rows } from "../../ui/rows";
 import { Tabs } from "../../ui/tabs";
 import { dataset, firstRows } from "../datasets/queries";
 import { tables } from "../query/queries";
-import { chart as one, data as rowsOf, suggestions } from "./queries";
+import { chart as one, suggestions, useDrawn } from "./queries";
 
 const Chart = lazy(() => import("../../charts/chart"));
 const Editor = lazy(() => import("../../editor/editor"));
@@ -96,17 +98,17 @@ function Maker({ saved, sql, from }: { saved?: Schema<"Visualization">; sql: str
   const [asOf] = useAsOf();
   const [text, setText] = useState("");
   const [words, setWords] = useState<string>();
-  const rows = useQuery(rowsOf(sql));
   const suggested = useQuery(
     suggestions(from ? { dataset_id: from, ...(words && { text: words }) } : { sql, ...(words && { text: words }) }),
   );
   const [spec, setSpec] = useState<Spec | undefined>(saved?.spec as Spec | undefined);
   const shown = spec ?? (suggested.data?.items[0]?.spec as Spec | undefined);
   const [tab, setTab] = useState<"Chart" | "Table" | "Specification" | "History">("Chart");
+  const { rows, drawn, grouped, pending, failed } = useDrawn(sql, shown);
   const columns = rows.data?.columns ?? [];
   const table = useMemo(
-    () => rows.data && { columns: rows.data.columns, rows: rows.data.rows as unknown[][] },
-    [rows.data],
+    () => drawn.data && { columns: drawn.data.columns, rows: drawn.data.rows as unknown[][] },
+    [drawn.data],
   );
   const title = saved?.name ?? (typeof shown?.title === "string" ? shown.title : "New chart");
   return (
@@ -168,17 +170,13 @@ function Maker({ saved, sql, from }: { saved?: Schema<"Visualization">; sql: str
               onChange={setTab}
             >
               {tab === "Chart" && (
-                <Loaded read={rows} skeleton={<Skeleton lines={1} height={340} />}>
+                <Loaded read={drawn} skeleton={<Skeleton lines={1} height={340} />}>
                   {(answer) =>
                     shown && table ? (
                       <>
-                        {answer.truncated && (
-                          <p className="bad">
-                            It shows the first {plural(answer.row_count, "row")} only: group them in SQL.
-                          </p>
-                        )}
+                        <Extent answer={answer} spec={shown} grouped={grouped} failed={failed} saved={saved} />
                         <Suspense fallback={<Skeleton lines={1} height={340} />}>
-                          <Chart spec={shown} table={table} label={title} />
+                          <Chart spec={grouped?.spec ?? shown} table={table} label={title} />
                         </Suspense>
                       </>
                     ) : (
@@ -188,12 +186,12 @@ function Maker({ saved, sql, from }: { saved?: Schema<"Visualization">; sql: str
                 </Loaded>
               )}
               {tab === "Table" && (
-                <Loaded read={rows}>
+                <Loaded read={drawn}>
                   {(answer) => (
                     <>
                       <p className="quiet">
                         {answer.row_count > 500
-                          ? `The first 500 of ${count(answer.row_count)} rows.`
+                          ? `The first 500 of ${answer.truncated ? "more than " : ""}${count(answer.row_count)} rows.`
                           : plural(answer.row_count, "row")}
                       </p>
                       <Rows
@@ -208,7 +206,7 @@ function Maker({ saved, sql, from }: { saved?: Schema<"Visualization">; sql: str
               {tab === "Specification" && shown && <SpecEditor spec={shown} onChange={setSpec} />}
               {tab === "History" && saved && <History kind="visualizations" id={saved.id} />}
             </Tabs>
-            {shown && tab === "Chart" && <Exports spec={shown} name={title} />}
+            {shown && tab === "Chart" && <Exports spec={grouped?.spec ?? shown} name={title} />}
           </Card>
         </div>
         <div className="stack">
@@ -229,12 +227,60 @@ function Maker({ saved, sql, from }: { saved?: Schema<"Visualization">; sql: str
               <Skeleton lines={4} height={34} />
             )}
           </Card>
-          {shown && <Keep saved={saved} spec={shown} sql={sql} begun={title} past={asOf !== undefined} />}
+          {shown && (
+            <Keep
+              saved={saved}
+              spec={grouped?.spec ?? shown}
+              sql={sql}
+              grouped={grouped?.sql}
+              pending={pending}
+              begun={title}
+              past={asOf !== undefined}
+            />
+          )}
           <Card title="Its query">
-            <pre className="sql">{sql}</pre>
+            <pre className="sql">{grouped?.sql ?? sql}</pre>
           </Card>
         </div>
       </div>
+    </>
+  );
+}
+
+/** Over how many rows a chart is drawn, where that is not simply all that its query gives. */
+function Extent({
+  answer,
+  spec,
+  grouped,
+  failed,
+  saved,
+}: {
+  answer: Schema<"QueryAnswer">;
+  spec: Spec;
+  grouped: Grouped | undefined;
+  failed: unknown;
+  saved: Schema<"Visualization"> | undefined;
+}) {
+  if (grouped && !answer.truncated) {
+    const at = answer.columns.findIndex(({ name }) => name === grouped.rows);
+    const rows = (answer.rows as unknown[][]).reduce((sum, row) => sum + Number(row[at]), 0);
+    return (
+      <p className="quiet" role="status">
+        Grouped in SQL over all {plural(rows, "row")}.
+        {saved && " The saved chart is not grouped yet: save the changes to keep it so."}
+      </p>
+    );
+  }
+  if (!answer.truncated || faults(spec, answer.columns).length > 0) return null;
+  const first = `the first ${plural(answer.row_count, grouped ? "group" : "row")}`;
+  return (
+    <>
+      {failed !== undefined && failed !== null && <Failure error={failed} />}
+      <p className="bad">
+        {combines(spec) && !grouped
+          ? `This chart is not right: it combines ${first} only, and there are more. Group them in the SQL of its query.`
+          : `It draws ${first} only, and there are more. ${grouped ? "Choose something with fewer values." : "Filter or group them in the SQL of its query."}`}
+      </p>
     </>
   );
 }
@@ -358,12 +404,17 @@ function Keep({
   saved,
   spec,
   sql,
+  grouped,
+  pending,
   begun,
   past,
 }: {
   saved: Schema<"Visualization"> | undefined;
   spec: Spec;
   sql: string;
+  /** The SQL that groups its rows, which is kept in the place of its own. */
+  grouped: string | undefined;
+  pending: boolean;
   begun: string;
   past: boolean;
 }) {
@@ -382,10 +433,10 @@ function Keep({
         return await unwrap(
           api.PATCH("/api/v1/visualizations/{id}", {
             params: { path: { id: saved.id } },
-            body: about as Schema<"ChangeVisualization">,
+            body: { ...about, ...(grouped && { query: { sql: grouped } }) } as Schema<"ChangeVisualization">,
           }),
         );
-      const body = { ...about, ...(run ? { run_id: run } : { query: { sql } }) };
+      const body = { ...about, ...(run && !grouped ? { run_id: run } : { query: { sql: grouped ?? sql } }) };
       return await unwrap(api.POST("/api/v1/visualizations", { body: body as Schema<"SaveVisualization"> }));
     },
     onSuccess: async ({ id }) => {
@@ -424,9 +475,9 @@ function Keep({
           <label htmlFor="chart-description">Description</label>
           <input id="chart-description" value={description} onChange={(event) => setDescription(event.target.value)} />
         </div>
-        {failed && <Failure error={failed} />}
+        {failed && <Faults error={failed} />}
         <p className="drop-buttons">
-          <button type="submit" className="button primary" disabled={past || keep.isPending}>
+          <button type="submit" className="button primary" disabled={past || pending || keep.isPending}>
             {saved ? "Save the changes" : "Save"}
           </button>
           {saved && saved.status !== "deleted" && (

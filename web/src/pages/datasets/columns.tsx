@@ -1,11 +1,19 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { ApiError, api, type Schema, unwrap } from "../../api/client";
-import { Failure } from "../../ui/card";
+import { Failure, Faults } from "../../ui/card";
 import { Head } from "../../ui/table";
 import type { Dataset } from "./queries";
 
 const TYPES = ["int", "float", "bool", "date", "timestamp", "timestamptz", "text"] as const;
+
+/** What is said of values that are nothing of the new types, without the words of the API. */
+export function misfits(error: Error): string {
+  return error.message.replace(
+    / ?Say allow_unfit.*$/,
+    " Nothing was changed. Choose another type, or let these values become missing.",
+  );
+}
 
 /** The columns' types, which can be corrected: the file is read again with them. */
 export function Columns({ dataset, disabled }: { dataset: Dataset; disabled: boolean }) {
@@ -93,7 +101,7 @@ export function Columns({ dataset, disabled }: { dataset: Dataset; disabled: boo
           </tbody>
         </table>
       </section>
-      {save.error && <Failure error={save.error} />}
+      {save.error && (unfit ? <Failure error={new Error(misfits(unfit))} /> : <Faults error={save.error} />)}
       {unfit?.problem.errors && (
         <ul className="places">
           {unfit.problem.errors.slice(0, 20).map((place) => (
@@ -109,7 +117,7 @@ export function Columns({ dataset, disabled }: { dataset: Dataset; disabled: boo
         </button>
         {unfit && (
           <button type="button" className="button" disabled={disabled} onClick={() => save.mutate(true)}>
-            Do so, and let these become missing
+            Read it so, and let these become missing
           </button>
         )}
       </p>

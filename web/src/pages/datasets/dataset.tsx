@@ -10,15 +10,27 @@ import { ago, bytes, count, duration, plural, when } from "../../lib/format";
 import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
+import { Confirm } from "../../ui/confirm";
 import { History } from "../../ui/history";
 import { Link } from "../../ui/link";
 import { Rows } from "../../ui/rows";
 import { Tabs } from "../../ui/tabs";
 import { UploadList } from "../../upload/drop-zone";
 import { startUploads } from "../../upload/queue";
+import { sheetRead } from "../../upload/send";
 import { Columns } from "./columns";
 import { ProfileTable } from "./profile";
-import { type Dataset, dataset, firstRows, preview, profile, queryAddress, uses, versions } from "./queries";
+import {
+  type Dataset,
+  dataset,
+  dependants,
+  firstRows,
+  preview,
+  profile,
+  queryAddress,
+  uses,
+  versions,
+} from "./queries";
 
 const TABS = ["Preview", "Profile", "Columns", "Versions", "History", "Use"] as const;
 
@@ -51,7 +63,13 @@ function Shown({ data, past }: { data: Dataset; past: boolean }) {
     <>
       <header className="page-head">
         <h1>
-          {data.name} {data.version && <span className="tag">v{data.version}</span>}
+          {data.name}{" "}
+          {data.status === "deleted" && (
+            <span className="tag" data-kind="rejected">
+              deleted
+            </span>
+          )}{" "}
+          {data.version && <span className="tag">v{data.version}</span>}
         </h1>
         <p className="quiet">
           {data.rows == null ? bytes(data.bytes) : `${count(data.rows)} × ${data.columns.length}, ${bytes(data.bytes)}`}
@@ -60,10 +78,11 @@ function Shown({ data, past }: { data: Dataset; past: boolean }) {
         </p>
         <Actions data={data} past={past} />
       </header>
+      {data.sheets.length > 1 && data.status !== "deleted" && <SheetOf data={data} />}
       {data.rejection && (
         <div className="refusal" role="alert">
           <Failure error={new Error(data.rejection.detail)} />
-          <p>
+          <p className="places">
             {data.rejection.row != null && <b>Row {count(data.rejection.row)}</b>}{" "}
             {data.rejection.column && <code>{data.rejection.column}</code>}{" "}
             {data.rejection.found && <code>{data.rejection.found}</code>}
@@ -83,7 +102,39 @@ function Shown({ data, past }: { data: Dataset; past: boolean }) {
   );
 }
 
+/** Which sheet of a workbook it is: the others are easily taken for a part of it. */
+function SheetOf({ data }: { data: Dataset }) {
+  const [asOf] = useAsOf();
+  const read = useQuery(versions(data.id, asOf));
+  const options = read.data?.items.find(({ current }) => current)?.options as { sheet?: unknown } | undefined;
+  if (!read.data) return null;
+  const at = sheetRead(data.sheets, options?.sheet);
+  return (
+    <p className="quiet">
+      Read from the sheet <b>{data.sheets[at - 1]?.name}</b>, number {at} of {data.sheets.length} of the workbook.
+      Another one can be read under <Link to="?tab=columns">Columns</Link>.
+    </p>
+  );
+}
+
+/** What stops working without a dataset, as far as it is seen at once. */
+function Dependants({ data }: { data: Dataset }) {
+  const read = useQuery(dependants(data.id, data.name));
+  const { charts = [], contexts = [] } = read.data ?? {};
+  const named = (all: string[]) =>
+    `${all.slice(0, 5).join(", ")}${all.length > 5 ? ` and ${all.length - 5} more` : ""}`;
+  return (
+    <>
+      <p>Queries of it fail until it is restored, which can be done on this page. Its name is free at once.</p>
+      {charts.length > 0 && <p>Charts that seem to use it: {named(charts)}.</p>}
+      {contexts.length > 0 && <p>Contexts that use it: {named(contexts)}.</p>}
+      {read.isPending && <p className="quiet">Looking for what uses it…</p>}
+    </>
+  );
+}
+
 function Actions({ data, past }: { data: Dataset; past: boolean }) {
+  const now = useNow();
   const client = useQueryClient();
   const input = useRef<HTMLInputElement>(null);
   const dialog = useRef<HTMLDialogElement>(null);
@@ -105,7 +156,23 @@ function Actions({ data, past }: { data: Dataset; past: boolean }) {
   const failed = remove.error ?? restore.error ?? fetched.error;
   return (
     <>
-      <p className="drop-buttons">
+      {gone && (
+        <p className="notice deleted" role="status">
+          <span>
+            Deleted {data.deleted_at && <span title={when(data.deleted_at)}>{ago(data.deleted_at, now)}</span>}. Queries
+            do not find it any more, and charts of it are not drawn.
+          </span>
+          <button
+            type="button"
+            className="button"
+            disabled={past || restore.isPending}
+            onClick={() => restore.mutate()}
+          >
+            Restore
+          </button>
+        </p>
+      )}
+      <div className="drop-buttons">
         {data.rows != null && !gone && (
           <Link className="button primary" to={queryAddress(firstRows(data.name))}>
             Query it
@@ -136,16 +203,18 @@ function Actions({ data, past }: { data: Dataset; past: boolean }) {
         <button type="button" className="button" disabled={past || gone} onClick={() => dialog.current?.showModal()}>
           Rename or describe
         </button>
-        {gone ? (
-          <button type="button" className="button" disabled={past} onClick={() => restore.mutate()}>
-            Restore
-          </button>
-        ) : (
-          <button type="button" className="button" disabled={past} onClick={() => remove.mutate()}>
-            Delete
-          </button>
+        {!gone && (
+          <Confirm
+            label="Delete"
+            title={`Delete ${data.name}?`}
+            yes="Delete"
+            disabled={past || remove.isPending}
+            onYes={() => remove.mutate()}
+          >
+            <Dependants data={data} />
+          </Confirm>
         )}
-      </p>
+      </div>
       {failed && <Failure error={failed} />}
       <dialog ref={dialog} className="dialog" aria-label="Rename or describe">
         <Describe data={data} close={() => dialog.current?.close()} />
@@ -262,7 +331,7 @@ function Versions({ id, past }: { id: string; past: boolean }) {
                       version.diff.removed?.length && `removed ${version.diff.removed.join(", ")}`,
                       ...(version.diff.retyped ?? []).map((each) => `${each.name}: ${each.from} became ${each.to}`),
                       version.diff.rows !== 0 &&
-                        `${count(Math.abs(version.diff.rows))} rows ${version.diff.rows > 0 ? "more" : "fewer"}`,
+                        `${plural(Math.abs(version.diff.rows), `${version.diff.rows > 0 ? "more" : "fewer"} row`)}`,
                     ]
                       .filter(Boolean)
                       .join("; ") || "the same columns and as many rows"}

@@ -106,6 +106,28 @@ export const uses = (id: string, asOf?: string) =>
       unwrap(api.GET("/api/v1/runs", { params: { query: { dataset_id: id, limit: 50, ...past(asOf) } }, signal })),
   });
 
+/** Whether SQL speaks of a table, as far as its text says. */
+export function speaksOf(sql: string, name: string): boolean {
+  const word = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`(^|[^\\p{L}\\p{N}_])${word}($|[^\\p{L}\\p{N}_])`, "iu").test(sql);
+}
+
+/** The names of saved charts and contexts that use it: of the last two hundred charts, those whose SQL speaks of it. */
+export const dependants = (id: string, name: string) =>
+  queryOptions({
+    queryKey: ["visualizations", "now", { dataset: id, name }],
+    queryFn: async ({ signal }) => {
+      const [charts, contexts] = await Promise.all([
+        unwrap(api.GET("/api/v1/visualizations", { params: { query: { limit: 200 } }, signal })),
+        unwrap(api.GET("/api/v1/contexts", { params: { query: { dataset_id: id, limit: 50 } }, signal })),
+      ]);
+      return {
+        charts: charts.items.filter(({ sql }) => speaksOf(sql, name)).map((each) => each.name),
+        contexts: contexts.items.map((each) => each.name),
+      };
+    },
+  });
+
 /** The SQL that shows a table's first rows. */
 export function firstRows(name: string): string {
   return `SELECT *\nFROM ${/^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`}\nLIMIT 100`;

@@ -1,7 +1,7 @@
 import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, test } from "vitest";
-import { compare, Grid, tsv } from "./grid";
+import { compare, Grid, numberWidth, tsv } from "./grid";
 
 // jsdom lays nothing out: the grid is told that it has room for some rows.
 beforeEach(() => {
@@ -42,4 +42,19 @@ test("of a hundred thousand rows only those in sight are on the page, and sortin
   await userEvent.click(screen.getByRole("button", { name: /^n/ }));
   expect(screen.getByRole("columnheader", { name: /^n/ })).toHaveAttribute("aria-sort", "descending");
   expect(screen.getByText("99999")).toBeInTheDocument();
+});
+
+test("of rows that were cut off only those here are sorted, which is said, and one sees the first", async () => {
+  const rows = Array.from({ length: 1000 }, (_, n) => [n]);
+  render(<Grid columns={[{ name: "n", type: "int" }]} rows={rows} cut />);
+  const grid = screen.getByRole("grid");
+  grid.scrollTop = 5000;
+  expect(screen.queryByRole("status")).toBeNull();
+  await userEvent.click(screen.getByRole("button", { name: "n" }));
+  expect(grid.scrollTop).toBe(0);
+  expect(screen.getByRole("status")).toHaveTextContent("Only the 1,000 rows shown are sorted.");
+});
+
+test("the numbers of rows have room", () => {
+  expect(numberWidth(100_000)).toBeGreaterThan(numberWidth(1000));
 });

@@ -1,5 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useMemo, useRef, useState } from "react";
+import { plural } from "../../lib/format";
 import { isNumeric, shown } from "../../ui/rows";
 
 const HEIGHT = 28;
@@ -28,8 +29,22 @@ export function tsv(columns: { name: string }[], rows: unknown[][]): string {
     .join("\n");
 }
 
+/** Pixels that the numbers of so many rows take. */
+export function numberWidth(rows: number): number {
+  return Math.max(44, 24 + 9 * String(rows).length);
+}
+
 /** A result of any size: only the rows in sight are on the page. Arrow keys go from cell to cell, Ctrl-C copies one. */
-export function Grid({ columns, rows }: { columns: { name: string; type: string }[]; rows: unknown[][] }) {
+export function Grid({
+  columns,
+  rows,
+  cut = false,
+}: {
+  columns: { name: string; type: string }[];
+  rows: unknown[][];
+  /** Whether there are more rows than these. */
+  cut?: boolean;
+}) {
   const box = useRef<HTMLDivElement>(null);
   const [sort, setSort] = useState<{ column: number; down: boolean }>();
   const [cell, setCell] = useState({ row: 0, column: 0 });
@@ -60,7 +75,14 @@ export function Grid({ columns, rows }: { columns: { name: string; type: string 
       }),
     [columns, rows],
   );
-  const total = widths.reduce((sum, width) => sum + width, 64);
+  const numbers = numberWidth(rows.length);
+  const total = widths.reduce((sum, width) => sum + width, numbers);
+  const sortBy = (column: number) => {
+    setSort(sort?.column !== column ? { column, down: false } : sort.down ? undefined : { column, down: true });
+    // What comes first now is what one wants to see.
+    setCell({ row: 0, column });
+    if (box.current) box.current.scrollTop = 0;
+  };
   const move = (event: KeyboardEvent) => {
     const page = Math.floor((box.current?.clientHeight ?? 480) / HEIGHT) - 2;
     const steps: Record<string, [number, number]> = {
@@ -83,7 +105,7 @@ export function Grid({ columns, rows }: { columns: { name: string; type: string 
     setCell({ row, column });
     virtual.scrollToIndex(row);
   };
-  return (
+  const grid = (
     // biome-ignore lint/a11y/useSemanticElements: a table of a hundred thousand rows cannot be made of elements
     <div
       className="grid"
@@ -98,7 +120,7 @@ export function Grid({ columns, rows }: { columns: { name: string; type: string 
     >
       {/* biome-ignore lint/a11y/useSemanticElements lint/a11y/useFocusableInteractive: as above; the grid has the focus */}
       <div className="grid-head" role="row" aria-rowindex={1} style={{ width: total }}>
-        <span className="grid-number" aria-hidden="true" />
+        <span className="grid-number" aria-hidden="true" style={{ width: numbers }} />
         {columns.map((column, index) => (
           // biome-ignore lint/a11y/useSemanticElements lint/a11y/useFocusableInteractive: as above
           <span
@@ -108,20 +130,7 @@ export function Grid({ columns, rows }: { columns: { name: string; type: string 
             style={{ width: widths[index] }}
             data-number={isNumeric(column.type) || undefined}
           >
-            <button
-              type="button"
-              tabIndex={-1}
-              title={`${column.name}: ${column.type}`}
-              onClick={() =>
-                setSort(
-                  sort?.column !== index
-                    ? { column: index, down: false }
-                    : sort.down
-                      ? undefined
-                      : { column: index, down: true },
-                )
-              }
-            >
+            <button type="button" tabIndex={-1} title={`${column.name}: ${column.type}`} onClick={() => sortBy(index)}>
               {column.name}
               {sort?.column === index && (sort.down ? " ↓" : " ↑")}
             </button>
@@ -138,7 +147,7 @@ export function Grid({ columns, rows }: { columns: { name: string; type: string 
             aria-rowindex={index + 2}
             style={{ transform: `translateY(${start}px)`, height: HEIGHT, width: total }}
           >
-            <span className="grid-number" aria-hidden="true">
+            <span className="grid-number" aria-hidden="true" style={{ width: numbers }}>
               {index + 1}
             </span>
             {columns.map((column, at) => {
@@ -164,5 +173,15 @@ export function Grid({ columns, rows }: { columns: { name: string; type: string 
         ))}
       </div>
     </div>
+  );
+  return (
+    <>
+      {sort && cut && (
+        <p className="quiet" role="status">
+          Only the {plural(rows.length, "row")} shown are sorted. ORDER BY in the SQL sorts all.
+        </p>
+      )}
+      {grid}
+    </>
   );
 }

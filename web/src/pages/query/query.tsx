@@ -1,19 +1,19 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate, useParams, useSearchParams } from "react-router";
-import { ApiError, api, type Schema, unwrap } from "../../api/client";
+import { ApiError, api, authorizedFetch, failure, type Schema, unwrap } from "../../api/client";
 import { useNames } from "../../api/names";
 import type { Remark } from "../../editor/editor";
 import { useAsOf } from "../../lib/as-of";
 import { useNow } from "../../lib/clock";
-import { download } from "../../lib/download";
+import { download, save } from "../../lib/download";
 import { useDraft } from "../../lib/draft";
 import { ago, count, duration, plural, when } from "../../lib/format";
 import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import "../../styles/contexts.css";
 import "../../styles/query.css";
-import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
+import { Card, Empty, Failure, Faults, Loaded, Skeleton } from "../../ui/card";
 import { History } from "../../ui/history";
 import { Link } from "../../ui/link";
 import { Tabs } from "../../ui/tabs";
@@ -64,6 +64,8 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
   const [context, setContext] = useState(params.get("context") ?? "");
   const [picked, setPicked] = useState(NOTHING_PICKED);
   const [rows, setRows] = useState(ROWS);
+  /** What the answer that is shown answers. */
+  const [answered, setAnswered] = useState<Partial<Schema<"Ask">>>({});
   const known = useQuery(tables());
   const inContexts = useQuery(contexts());
   const running = useRef<AbortController>(undefined);
@@ -85,9 +87,13 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
       running.current?.abort();
       const stop = new AbortController();
       running.current = stop;
-      return await unwrap(
-        api.POST("/api/v1/queries", { body: { ...asks(), limit } as Schema<"Ask">, signal: stop.signal }),
+      const body = asks();
+      const answer = await unwrap(
+        api.POST("/api/v1/queries", { body: { ...body, limit } as Schema<"Ask">, signal: stop.signal }),
       );
+      // A model may write other SQL for the same words.
+      setAnswered(body.question ? { sql: answer.sql } : body);
+      return answer;
     },
     onSuccess: (answer) => {
       // What was written for it can be gone on with.
@@ -151,6 +157,9 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
                       checked={mode === each}
                       onChange={() => {
                         setMode(each);
+                        // What was wrong with the other way of asking is not wrong with this one.
+                        if (ask.error) ask.reset();
+                        plan.reset();
                         // Metrics are those of a context.
                         if (each === "Metrics" && !context) setContext(inContexts.data?.items[0]?.name ?? "");
                       }}
@@ -251,6 +260,7 @@ function Box({ begun, kept }: { begun: string; kept: Schema<"Query"> | undefined
             <Result
               answer={ask.data}
               more={ask.data.truncated && rows < MOST ? () => run(MOST) : undefined}
+              asked={answered}
               sql={ask.data.sql}
               shows={mode === "Metrics"}
             />
@@ -338,26 +348,11 @@ function Refusal({ error }: { error: unknown }) {
   const problem = error instanceof ApiError ? error.problem : undefined;
   return (
     <div>
-      <Failure error={error} />
+      <Faults error={error} />
       {problem?.code.startsWith("model_not") && (
         <p>
           Give your own key under <Link to="/settings/model">Settings</Link>, or ask in SQL.
         </p>
-      )}
-      {problem?.errors && problem.errors.length > 0 && (
-        <ul className="places">
-          {problem.errors.map((place) => (
-            <li key={`${place.line} ${place.column} ${place.detail}`}>
-              {place.line != null && (
-                <b>
-                  Line {place.line}
-                  {place.column != null && `, column ${place.column}`}:
-                </b>
-              )}{" "}
-              {place.detail}
-            </li>
-          ))}
-        </ul>
       )}
       {problem?.sql && <pre className="sql">{problem.sql}</pre>}
     </div>
@@ -370,13 +365,43 @@ const FORMS = [
   ["Arrow", "application/vnd.apache.arrow.stream", "arrows"],
 ] as const;
 
+/** Saves an answer as a file, asked again for all rows where it was cut off. Gives the run if that was cut off too. */
+async function saveAll(answer: Answer, asked: Partial<Schema<"Ask">>, [, accept, ending]: (typeof FORMS)[number]) {
+  const name = `result.${ending}`;
+  if (!answer.truncated || answer.row_count >= MOST) {
+    await download(`/api/v1/runs/${answer.run_id}/result`, name, accept);
+    return answer.truncated ? answer.run_id : undefined;
+  }
+  const response = await authorizedFetch(
+    new Request("/api/v1/queries", {
+      method: "POST",
+      headers: { Accept: accept, "Content-Type": "application/json" },
+      body: JSON.stringify({ ...asked, limit: MOST }),
+    }),
+  );
+  if (!response.ok) throw await failure(response);
+  save(await response.blob(), name);
+  return response.headers.get("Weir-Truncated") === "true" ? answer.run_id : undefined;
+}
+
+/** What is said of an answer that a limit cut off, and of a file of it that was cut off too. */
+function cutOff(rows: number, file: boolean): string {
+  const first = `These are the first ${plural(rows, "row")}`;
+  if (rows >= MOST) return `${first}: Weir gives no more at once, in files neither. Filter or group in SQL.`;
+  if (file) return `${first}. The file has the first ${count(MOST)}: Weir gives no more at once.`;
+  return `${first}. Files have all rows, up to ${count(MOST)}.`;
+}
+
 function Result({
   answer,
+  asked,
   more,
   sql,
   shows,
 }: {
   answer: Answer;
+  /** The question, to be asked again for more rows. */
+  asked: Partial<Schema<"Ask">>;
   more: (() => void) | undefined;
   sql: string;
   /** Whether nobody has seen the SQL yet. */
@@ -387,8 +412,7 @@ function Result({
     mutationFn: () => navigator.clipboard.writeText(tsv(answer.columns, answer.rows as unknown[][])),
   });
   const get = useMutation({
-    mutationFn: ([, accept, ending]: (typeof FORMS)[number]) =>
-      download(`/api/v1/runs/${answer.run_id}/result`, `result.${ending}`, accept),
+    mutationFn: (form: (typeof FORMS)[number]) => saveAll(answer, asked, form),
   });
   return (
     <Card
@@ -401,13 +425,14 @@ function Result({
         </span>
       }
     >
-      <p className="drop-buttons">
+      <div className="drop-buttons">
         <Link className="button" to={`/charts/new?sql=${encodeURIComponent(sql)}&run=${answer.run_id}`}>
           Chart this
         </Link>
         <Save answer={answer} />
         <button type="button" className="button" onClick={() => copy.mutate()}>
           {copy.isSuccess ? "Copied" : "Copy"}
+          {answer.truncated && ` ${plural(answer.row_count, "row")}`}
         </button>
         {FORMS.map((form) => (
           <button
@@ -415,6 +440,7 @@ function Result({
             type="button"
             className="button"
             disabled={get.isPending}
+            title={answer.truncated ? `All rows as ${form[0]}, up to ${count(MOST)}` : `As ${form[0]}`}
             onClick={() => get.mutate(form)}
           >
             {form[0]}
@@ -425,7 +451,12 @@ function Result({
             Show up to {count(MOST)} rows
           </button>
         )}
-      </p>
+      </div>
+      {answer.truncated && (
+        <p className="notice" role="status">
+          {cutOff(answer.row_count, get.data === answer.run_id)}
+        </p>
+      )}
       {(get.error ?? copy.error) && <Failure error={get.error ?? copy.error} />}
       {(answer.question || shows) && (
         <>
@@ -441,7 +472,7 @@ function Result({
           </p>
         ))}
       <Tabs label="Result" tabs={["Rows", "How it came about", "Plan"]} current={tab} onChange={setTab}>
-        {tab === "Rows" && <Grid columns={answer.columns} rows={answer.rows as unknown[][]} />}
+        {tab === "Rows" && <Grid columns={answer.columns} rows={answer.rows as unknown[][]} cut={answer.truncated} />}
         {tab === "How it came about" && <Receipt run={answer.run_id} />}
         {tab === "Plan" && <PlanOf sql={answer.sql} />}
       </Tabs>
@@ -526,7 +557,7 @@ function Save({ answer }: { answer: Answer }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const navigate = useNavigate();
   const [name, setName] = useState("");
-  const save = useMutation({
+  const keep = useMutation({
     mutationFn: () =>
       unwrap(
         api.POST("/api/v1/queries/{query_id}/save", {
@@ -548,16 +579,16 @@ function Save({ answer }: { answer: Answer }) {
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            save.mutate();
+            keep.mutate();
           }}
         >
           <div className="field">
             <label htmlFor="query-name">Name of the query</label>
             <input id="query-name" required value={name} onChange={(event) => setName(event.target.value)} />
           </div>
-          {save.error && <Failure error={save.error} />}
+          {keep.error && <Failure error={keep.error} />}
           <p className="drop-buttons">
-            <button type="submit" className="button primary" disabled={save.isPending}>
+            <button type="submit" className="button primary" disabled={keep.isPending}>
               Save
             </button>
             <button type="button" className="button" onClick={() => dialog.current?.close()}>
@@ -615,6 +646,11 @@ function Aside({ kept }: { kept: Schema<"Query"> | undefined }) {
                       <span title={when(each.at)}>{ago(each.at, now)}</span>
                       <span>{each.error ? each.error.code : plural(each.rows, "row")}</span>
                       <span>{duration(each.elapsed_ms)}</span>
+                      {each.cache.hit && (
+                        <span className="tag" title="Answered from the cache">
+                          tier {each.cache.tier}
+                        </span>
+                      )}
                     </p>
                   </li>
                 ))}
