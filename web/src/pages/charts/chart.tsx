@@ -143,7 +143,7 @@ function Maker({ saved, sql, from }: { saved?: Schema<"Visualization">; sql: str
                     <p className="drop-buttons">
                       {items.map((item) => (
                         <button
-                          key={item.title}
+                          key={`${item.title} ${item.why}`}
                           type="button"
                           className="button"
                           title={item.why}
