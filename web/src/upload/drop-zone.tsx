@@ -79,12 +79,28 @@ export function DropZone({ children, disabled = false }: { children?: ReactNode;
   );
 }
 
+/** Whether a dataset of that name is what speaks against a file. */
+const taken = (error: unknown) => error instanceof ApiError && error.code === "name_taken";
+const TAKEN = "There is a dataset of that name already. Choose another name.";
+
+/** Whether it is the name that speaks against it. */
+const misnamed = (error: unknown) =>
+  error instanceof ApiError && (error.problem.errors ?? []).some(({ field }) => field === "name");
+
 function FromAddress({ disabled }: { disabled: boolean }) {
   const [url, setUrl] = useState("");
+  const [name, setName] = useState<string>();
   const id = useId();
   const get = useMutation({
-    mutationFn: () => unwrap(api.POST("/api/v1/datasets/import", { body: { url } })),
-    onSuccess: () => setUrl(""),
+    mutationFn: () => unwrap(api.POST("/api/v1/datasets/import", { body: { url, ...(name && { name }) } })),
+    onSuccess: () => {
+      setUrl("");
+      setName(undefined);
+    },
+    onError: (error) => {
+      // A name is asked for where the one that follows from the address cannot be had.
+      if (misnamed(error)) setName((before) => otherName(before ?? tableName(url.replace(/[?#].*$/, ""))));
+    },
   });
   return (
     <form
@@ -104,12 +120,25 @@ function FromAddress({ disabled }: { disabled: boolean }) {
         placeholder="https://… of a file"
         value={url}
         disabled={disabled}
-        onChange={(event) => setUrl(event.target.value)}
+        onChange={(event) => {
+          setUrl(event.target.value);
+          setName(undefined);
+        }}
       />
+      {name !== undefined && (
+        <input
+          aria-label="Name of the dataset"
+          required
+          maxLength={LONGEST}
+          value={name}
+          disabled={disabled}
+          onChange={(event) => setName(event.target.value)}
+        />
+      )}
       <button type="submit" className="button" disabled={disabled || get.isPending}>
         {get.isPending ? "Fetching…" : "Import"}
       </button>
-      {get.error && <Failure error={get.error} />}
+      {get.error && (taken(get.error) ? <Failure error={new Error(TAKEN)} /> : <Faults error={get.error} />)}
       {get.data && <output className="quiet">{get.data.name} is being read.</output>}
     </form>
   );
@@ -252,19 +281,19 @@ function Refusal({ upload }: { upload: Upload }) {
   const error = upload.error;
   const problem = error instanceof ApiError ? error.problem : undefined;
   const codes = [problem?.code, ...(problem?.errors ?? []).map(({ code }) => code)];
-  const taken = problem?.code === "name_taken" && upload.dataset === undefined;
-  const misnamed = (problem?.errors ?? []).some(({ field }) => field === "name");
+  const double = taken(error) && upload.dataset === undefined;
+  const unnamed = double || misnamed(error);
   return (
     <div className="refusal">
-      {taken ? (
+      {double ? (
         <Failure error={new Error(`There is a dataset “${calledNow(upload)}” already.`)} />
       ) : (
         <Faults error={error} row="Row" most={10} />
       )}
-      {taken && <AsVersion upload={upload} />}
-      {(taken || misnamed) && <OtherName upload={upload} />}
+      {double && <AsVersion upload={upload} />}
+      {unnamed && <OtherName upload={upload} />}
       <p className="drop-buttons">
-        {!taken && !misnamed && (
+        {!unnamed && (
           <button type="button" className="button small" onClick={() => retryUpload(upload)}>
             Try again
           </button>

@@ -13,6 +13,7 @@ import "../../styles/charts.css";
 import "../../styles/datasets.css";
 import "../../styles/query.css";
 import { Card, Empty, Failure, Faults, Loaded, Skeleton } from "../../ui/card";
+import { Confirm } from "../../ui/confirm";
 import { History } from "../../ui/history";
 import { useGo } from "../../ui/link";
 import { Rows } from "../../ui/rows";
@@ -115,6 +116,11 @@ function Maker({ saved, sql, from }: { saved?: Schema<"Visualization">; sql: str
     <>
       <h1>{title}</h1>
       {saved?.description && <p className="quiet">{saved.description}</p>}
+      {saved?.status === "deleted" && (
+        <p className="notice" role="status">
+          It is deleted. <b>Restore</b> brings it back.
+        </p>
+      )}
       <div className="chart-grid">
         <div className="stack">
           {!saved && (
@@ -146,7 +152,7 @@ function Maker({ saved, sql, from }: { saved?: Schema<"Visualization">; sql: str
                     <p className="drop-buttons">
                       {items.map((item) => (
                         <button
-                          key={item.title}
+                          key={`${item.title} ${item.why}`}
                           type="button"
                           className="button"
                           title={item.why}
@@ -476,14 +482,20 @@ function Keep({
           <input id="chart-description" value={description} onChange={(event) => setDescription(event.target.value)} />
         </div>
         {failed && <Faults error={failed} />}
-        <p className="drop-buttons">
+        <div className="drop-buttons">
           <button type="submit" className="button primary" disabled={past || pending || keep.isPending}>
             {saved ? "Save the changes" : "Save"}
           </button>
           {saved && saved.status !== "deleted" && (
-            <button type="button" className="button" disabled={past} onClick={() => remove.mutate()}>
-              Delete
-            </button>
+            <Confirm
+              label="Delete"
+              title={`Delete ${saved.name}?`}
+              yes="Delete"
+              disabled={past || remove.isPending}
+              onYes={() => remove.mutate()}
+            >
+              <p>Nobody sees it in the list of charts any more. It can be restored on this page.</p>
+            </Confirm>
           )}
           {saved?.status === "deleted" && (
             <button type="button" className="button" disabled={past} onClick={() => restore.mutate()}>
@@ -491,7 +503,7 @@ function Keep({
             </button>
           )}
           {keep.isSuccess && <output className="quiet">Saved.</output>}
-        </p>
+        </div>
       </form>
     </Card>
   );

@@ -13,6 +13,7 @@ import "../../styles/contexts.css";
 import "../../styles/datasets.css";
 import "../../styles/query.css";
 import { Card, Failure, Loaded, Skeleton } from "../../ui/card";
+import { Confirm } from "../../ui/confirm";
 import { History } from "../../ui/history";
 import { Tabs } from "../../ui/tabs";
 import { tables } from "../query/queries";
@@ -141,7 +142,7 @@ function Maker({ saved, begun }: { saved?: Schema<"Context">; begun: string }) {
           Version {saved.version}, {saved.status}. {saved.description}
         </p>
       )}
-      <p className="drop-buttons">
+      <div className="drop-buttons">
         <button
           type="button"
           className="button primary"
@@ -162,11 +163,17 @@ function Maker({ saved, begun }: { saved?: Schema<"Context">; begun: string }) {
               Restore
             </button>
           ) : (
-            <button type="button" className="button" disabled={asOf !== undefined} onClick={() => remove.mutate()}>
-              Delete
-            </button>
+            <Confirm
+              label="Delete"
+              title={`Delete ${saved.name}?`}
+              yes="Delete"
+              disabled={asOf !== undefined || remove.isPending}
+              onYes={() => remove.mutate()}
+            >
+              <p>Nothing can be asked in it any more. It can be restored on this page.</p>
+            </Confirm>
           ))}
-      </p>
+      </div>
       {failed && <Failure error={failed} />}
       <Tabs label="Parts of the context" tabs={tabs} current={tab} onChange={go}>
         {tab === "Text" && (
