@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Form, formOf, measure, specOf } from "./form";
+import { type Form, formOf, measure, specOf, titleOf } from "./form";
 
 const COLUMNS = [
   { name: "carrier", type: "text" },
@@ -49,4 +49,9 @@ test("types of columns are told apart", () => {
     "nominal",
     "nominal",
   ]);
+});
+
+test("a chart is called after its form", () => {
+  expect(titleOf(FORM)).toBe("mean of delay by carrier");
+  expect(titleOf({ ...FORM, y: "", aggregate: "", color: "day" })).toBe("rows by carrier and day");
 });

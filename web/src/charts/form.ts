@@ -35,6 +35,12 @@ export function formOf(spec: Spec): Form {
   };
 }
 
+/** What a chart of that form is called, while nobody calls it anything else. */
+export function titleOf({ x, y, color, aggregate }: Form): string {
+  const shown = y ? `${aggregate ? `${aggregate} of ` : ""}${y}` : "rows";
+  return [shown, x && `by ${x}`, color && color !== x && `and ${color}`].filter(Boolean).join(" ");
+}
+
 /** How Vega-Lite calls a column of a type of ours. */
 export function measure(type: string | undefined): "quantitative" | "temporal" | "nominal" {
   if (/^(u?int|float|decimal|double)/i.test(type ?? "")) return "quantitative";

@@ -32,6 +32,15 @@ ORDER BY 1`,
   expect(combines(made?.spec)).toBe(false);
 });
 
+test("what stands behind a query's end is no part of it", () => {
+  const spec = specOf(FORM, COLUMNS, {});
+  for (const end of ["", ";", " ;\n", "; -- all of it", ";\n/* all */\n-- of it\n"])
+    expect(grouping(`SELECT ';' FROM t${end}`, spec, COLUMNS)?.with([]).sql).toContain(
+      "FROM (\nSELECT ';' FROM t\n) AS all_rows",
+    );
+  expect(grouping("SELECT 1 -- one", spec, COLUMNS)?.with([]).sql).toContain("(\nSELECT 1 -- one\n)");
+});
+
 test("colours are groups too, rows are counted, and names are quoted", () => {
   const spec = specOf({ ...FORM, x: 'a.b "c"', y: "", color: "grp" }, COLUMNS, {});
   const made = grouping(SQL, spec, COLUMNS)?.with([]);

@@ -76,7 +76,8 @@ const plain = (value: string, type: string) => (/^decimal/i.test(type) ? wide(va
 
 /** A query as a part of another one: without what ends it. */
 function inner(sql: string): string {
-  return `(\n${sql.replace(/[\s;]+$/, "")}\n) AS all_rows`;
+  // A comment may stand behind the end, and one may end the last line, which is why the bracket is on another.
+  return `(\n${sql.replace(/\s*;(\s|;|--[^\n]*(\n|$)|\/\*[^*]*\*\/)*$/, "").trimEnd()}\n) AS all_rows`;
 }
 
 /** Bins of a nice width, as the charts have them. */

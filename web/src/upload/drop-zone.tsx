@@ -57,7 +57,7 @@ export function DropZone({ children, disabled = false }: { children?: ReactNode;
       <p>
         <b>Drop files here</b> <span className="quiet">CSV, JSON, Excel, Parquet, Arrow, also packed</span>
       </p>
-      <p className="drop-buttons">
+      <div className="drop-buttons">
         <label className="button primary" htmlFor={id}>
           Choose files
           <input
@@ -73,7 +73,7 @@ export function DropZone({ children, disabled = false }: { children?: ReactNode;
           />
         </label>
         {children}
-      </p>
+      </div>
       <FromAddress disabled={disabled} />
     </div>
   );

@@ -3,7 +3,7 @@ import { lazy, Suspense, useMemo, useState } from "react";
 import { useNavigate, useParams, useSearchParams } from "react-router";
 import { api, type Schema, unwrap } from "../../api/client";
 import { faults } from "../../charts/check";
-import { AGGREGATES, type Form, formOf, MARKS, specOf } from "../../charts/form";
+import { AGGREGATES, type Form, formOf, MARKS, specOf, titleOf } from "../../charts/form";
 import { combines, type Grouped } from "../../charts/group";
 import { useAsOf } from "../../lib/as-of";
 import { save as saveFile } from "../../lib/download";
@@ -111,6 +111,7 @@ function Maker({ saved, sql, from }: { saved?: Schema<"Visualization">; sql: str
     () => drawn.data && { columns: drawn.data.columns, rows: drawn.data.rows as unknown[][] },
     [drawn.data],
   );
+  const suggestedTitles = suggested.data?.items.map((item) => (item.spec as Spec).title) ?? [];
   const title = saved?.name ?? (typeof shown?.title === "string" ? shown.title : "New chart");
   return (
     <>
@@ -221,7 +222,7 @@ function Maker({ saved, sql, from }: { saved?: Schema<"Visualization">; sql: str
               <FormFields
                 form={formOf(shown)}
                 columns={columns}
-                onChange={(form) => setSpec(specOf(form, columns, shown))}
+                onChange={(form) => setSpec(retitled(specOf(form, columns, shown), form, shown, suggestedTitles))}
               />
             ) : rows.data ? (
               <FormFields
@@ -251,6 +252,12 @@ function Maker({ saved, sql, from }: { saved?: Schema<"Visualization">; sql: str
       </div>
     </>
   );
+}
+
+/** A specification with another form under a title that fits, unless somebody chose the one that it has. */
+function retitled(spec: Spec, form: Form, before: Spec, suggested: unknown[]): Spec {
+  const given = before.title !== titleOf(formOf(before)) && !suggested.includes(before.title);
+  return before.title === undefined || given ? spec : { ...spec, title: titleOf(form) };
 }
 
 /** Over how many rows a chart is drawn, where that is not simply all that its query gives. */
