@@ -88,6 +88,11 @@ async fn five_files_become_a_dashboard() {
     let id = saved["id"].as_str().unwrap();
     let data = ada.read(&format!("/api/v1/visualizations/{id}/data")).await;
     assert_eq!(data["rows"][0][0], "United Air Lines Inc.", "{data}");
+    // More than a list gives at a time.
+    assert_eq!(
+        ada.read(&format!("/api/v1/visualizations/{id}/data?limit=50000")).await["rows"],
+        data["rows"]
+    );
     let chart = ada.read(&format!("/api/v1/visualizations/{id}")).await;
     assert!(chart["spec"]["$schema"].as_str().unwrap().contains("vega-lite"), "{chart}");
 

@@ -28,7 +28,7 @@ pub(super) struct Read<Who> {
     pub(super) params: Params,
     /// Where the directory was: what is read now is as new as that, at least.
     at: Position,
-    page: Page,
+    req: HttpRequest,
 }
 
 impl<Who: FromRequest<Error = Problem> + 'static> FromRequest for Read<Who> {
@@ -51,10 +51,10 @@ impl<Who: FromRequest<Error = Problem>> Read<Who> {
         // Before it is looked up who is in the workspace: that, too, stands in the directory.
         reached(directory, minimum).await?;
         let who = Who::extract(&req).await?;
-        let query = req.query_string();
-        let mut params = Params::parse(query);
+        let mut params = Params::parse(req.query_string());
         params.text(MIN_POSITION);
-        Ok(Self { who, params, at: directory.position(), page: Page::parse(req.path(), query)? })
+        let at = directory.position();
+        Ok(Self { who, params, at, req })
     }
 }
 
@@ -73,9 +73,10 @@ impl<Who> Read<Who> {
         for name in ["limit", "cursor", "sort"] {
             self.params.text(name);
         }
+        let page = Page::parse(self.req.path(), self.req.query_string())?;
         let fields = self.fields::<T>()?;
-        let sort = self.page.sort_by(orders)?;
-        Ok((Page { fields, ..self.page.clone() }, sort))
+        let sort = page.sort_by(orders)?;
+        Ok((Page { fields, ..page }, sort))
     }
 
     /// Which fields of a `T` are wanted; all where `None`. Ends the reading of parameters.

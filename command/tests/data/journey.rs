@@ -110,6 +110,10 @@ async fn a_dataset_is_renamed_described_deleted_and_restored() {
     let flights = ada.ready("flights", FLIGHTS).await;
     let path = format!("datasets/{}", flights.text("id"));
 
+    assert_eq!(
+        ada.get(&format!("{path}/preview?limit=1000")).await.ok().body["rows"].as_array().unwrap().len(),
+        5
+    );
     let preview = ada.get(&format!("{path}/preview?limit=2")).await.ok();
     assert_eq!(preview.body["rows"].as_array().unwrap().len(), 2);
     assert_eq!((&preview.body["total_rows"], &preview.body["truncated"]), (&json!(5), &json!(true)));
