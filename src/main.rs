@@ -3,6 +3,7 @@
 //! This is the only place where adapters are constructed. Each role has a file; `servers.rs` says where NATS and
 //! PostgreSQL are, `parts.rs` connects to them, `web.rs` serves HTTP, `lifecycle.rs` ends it all in order.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 #![expect(clippy::disallowed_methods, reason = "the binary hands out the clock, and measures")]
 
 use std::{path::PathBuf, process::ExitCode};

@@ -4,6 +4,8 @@
 //! time, since the nonce in it is. The policy lets the pages ask no other host for anything and run no code that is not a
 //! file of theirs.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 use actix_web::{
     HttpRequest, HttpResponse, guard,
     http::{

@@ -9,6 +9,8 @@
 //! Deliberately absent: any file that is not named in the schema `archive` of PostgreSQL. What is not named there
 //! is nobody's, whatever the blob store holds.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 mod archiver;
 mod catalog;
 mod file;

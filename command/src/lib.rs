@@ -10,6 +10,8 @@
 //! Deliberately absent: read models. What commands need to know of a workspace they learn from
 //! their own fold of the stream; the database holds accounts only.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod accounts;
 #[expect(
     clippy::disallowed_methods,

@@ -7,6 +7,8 @@
 //! Heavy work never runs on the caller's threads. The engine owns a runtime of its own, so that a
 //! large query cannot hold up the HTTP workers; dropping a returned future cancels its work there.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 mod answer;
 pub mod chart;
 mod column;

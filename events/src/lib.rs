@@ -16,6 +16,8 @@
 //! To add an event: write its payload struct beside its aggregate's others, add one line to that
 //! module's `events!` index, and put a golden file under `golden/`.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 #[macro_use]
 mod macros;
 
@@ -23,6 +25,7 @@ pub mod action;
 pub mod context;
 #[cfg(feature = "contract")]
 #[expect(clippy::disallowed_methods, reason = "a suite of tests makes its own ids")]
+#[cfg_attr(not(test), expect(clippy::expect_used, reason = "a suite of tests stops at the first surprise"))]
 pub mod contract;
 pub mod dataset;
 pub mod envelope;

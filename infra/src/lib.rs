@@ -11,6 +11,7 @@
 //! Deliberately absent: any rule of the product. To add an adapter: a module, one line here, and its
 //! construction in the binary.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 #![expect(clippy::disallowed_methods, reason = "adapters are where time, ids and randomness come from")]
 
 pub mod auth;
@@ -29,6 +30,7 @@ pub mod seal;
 pub mod servers;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(test), expect(clippy::expect_used, reason = "tests stop at the first surprise"))]
 pub mod testing;
 pub mod tls;
 pub mod vault;

@@ -26,6 +26,8 @@
 //!
 //! To add a read model: see [`projections`].
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 mod fold;
 mod metrics;
 mod names;

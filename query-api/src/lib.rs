@@ -20,6 +20,8 @@
 //! To add a read: a file under `http/<resource>/` with its `.sql` beside it, one line each in the
 //! two indexes of `http/mod.rs` and in `sql.rs`.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 mod cache;
 mod changes;
 mod coding;
