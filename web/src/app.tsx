@@ -7,7 +7,7 @@ import { useTitle } from "./lib/title";
 import { Home } from "./pages/home/home";
 import { useFocus } from "./shell/focus";
 import { Shell } from "./shell/shell";
-import { Failure, Skeleton } from "./ui/card";
+import { Failure, Skeleton, unloaded } from "./ui/card";
 import { Link } from "./ui/link";
 
 const LogIn = lazy(() => import("./pages/account/log-in"));
@@ -45,15 +45,14 @@ class Guard extends Component<{ at: string; children: ReactNode }, { error: unkn
 function Broken({ error }: { error: unknown }) {
   const state = useLiveState();
   const cut = useRef(false);
-  // As browsers and the build's own loader say it of a part of the pages that could not be had.
-  const missing = error instanceof Error && /import|preload/i.test(error.message);
+  const missing = unloaded(error);
   // From the beginning: a part of the pages that could not be loaded once is not asked for again otherwise.
   const again = () => window.location.reload();
   useEffect(() => {
     if (state === "reconnecting" || state === "offline") cut.current = true;
     if (state === "live" && cut.current && missing) again();
   }, [state, missing]);
-  return <Failure error={missing ? new TypeError(error.message) : error} retry={again} />;
+  return <Failure error={error} retry={again} />;
 }
 
 /** The pages, by address. */

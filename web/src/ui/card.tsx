@@ -50,8 +50,14 @@ export function Skeleton({ lines = 3, height = 20 }: { lines?: number; height?: 
   );
 }
 
+/** Whether an error is that of a part of the pages that could not be had, as browsers and the build's loader say it. */
+export function unloaded(error: unknown): boolean {
+  return error instanceof Error && /dynamically imported|importing a module|preload/i.test(error.message);
+}
+
 /** Whether an error is that of a request without an answer. Those of code that stumbles have the same type, other words. */
 export function unreached(error: unknown): boolean {
+  if (unloaded(error)) return true;
   return error instanceof TypeError && /fetch|network|load failed|connection/i.test(error.message);
 }
 

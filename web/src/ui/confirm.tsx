@@ -65,3 +65,22 @@ export function Confirm({
     </>
   );
 }
+
+/** A button that asks before it deletes something, which `children` say what comes of. */
+export function Delete({
+  name,
+  disabled,
+  onYes,
+  children,
+}: {
+  name: string;
+  disabled: boolean;
+  onYes: () => void;
+  children: ReactNode;
+}) {
+  return (
+    <Confirm label="Delete" title={`Delete ${name}?`} yes="Delete" disabled={disabled} onYes={onYes}>
+      {children}
+    </Confirm>
+  );
+}

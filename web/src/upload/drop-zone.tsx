@@ -5,6 +5,7 @@ import { ApiError, api, unwrap } from "../api/client";
 import { bytes, plural } from "../lib/format";
 import { Failure, Faults } from "../ui/card";
 import { Icon } from "../ui/icon";
+import { Files } from "./files";
 import { dropSettled, dropUpload, retryUpload, startUploads, type Upload, uploaded, useUploads } from "./queue";
 import { LONGEST, otherName, type Received, sheetRead, tableName } from "./send";
 
@@ -60,17 +61,7 @@ export function DropZone({ children, disabled = false }: { children?: ReactNode;
       <div className="drop-buttons">
         <label className="button primary" htmlFor={id}>
           Choose files
-          <input
-            id={id}
-            className="for-readers"
-            type="file"
-            multiple
-            disabled={disabled}
-            onChange={(event) => {
-              startUploads(event.target.files ?? []);
-              event.target.value = "";
-            }}
-          />
+          <Files id={id} className="for-readers" multiple disabled={disabled} />
         </label>
         {children}
       </div>

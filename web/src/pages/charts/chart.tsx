@@ -13,7 +13,7 @@ import "../../styles/charts.css";
 import "../../styles/datasets.css";
 import "../../styles/query.css";
 import { Card, Empty, Failure, Faults, Loaded, Skeleton } from "../../ui/card";
-import { Confirm } from "../../ui/confirm";
+import { Delete } from "../../ui/confirm";
 import { History } from "../../ui/history";
 import { useGo } from "../../ui/link";
 import { Rows } from "../../ui/rows";
@@ -494,15 +494,9 @@ function Keep({
             {saved ? "Save the changes" : "Save"}
           </button>
           {saved && saved.status !== "deleted" && (
-            <Confirm
-              label="Delete"
-              title={`Delete ${saved.name}?`}
-              yes="Delete"
-              disabled={past || remove.isPending}
-              onYes={() => remove.mutate()}
-            >
+            <Delete name={saved.name} disabled={past || remove.isPending} onYes={() => remove.mutate()}>
               <p>Nobody sees it in the list of charts any more. It can be restored on this page.</p>
-            </Confirm>
+            </Delete>
           )}
           {saved?.status === "deleted" && (
             <button type="button" className="button" disabled={past} onClick={() => restore.mutate()}>

@@ -13,7 +13,7 @@ import "../../styles/contexts.css";
 import "../../styles/datasets.css";
 import "../../styles/query.css";
 import { Card, Failure, Loaded, Skeleton } from "../../ui/card";
-import { Confirm } from "../../ui/confirm";
+import { Delete } from "../../ui/confirm";
 import { History } from "../../ui/history";
 import { Tabs } from "../../ui/tabs";
 import { tables } from "../query/queries";
@@ -163,15 +163,9 @@ function Maker({ saved, begun }: { saved?: Schema<"Context">; begun: string }) {
               Restore
             </button>
           ) : (
-            <Confirm
-              label="Delete"
-              title={`Delete ${saved.name}?`}
-              yes="Delete"
-              disabled={asOf !== undefined || remove.isPending}
-              onYes={() => remove.mutate()}
-            >
+            <Delete name={saved.name} disabled={asOf !== undefined || remove.isPending} onYes={() => remove.mutate()}>
               <p>Nothing can be asked in it any more. It can be restored on this page.</p>
-            </Confirm>
+            </Delete>
           ))}
       </div>
       {failed && <Failure error={failed} />}

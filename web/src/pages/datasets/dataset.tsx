@@ -10,13 +10,13 @@ import { ago, bytes, count, duration, plural, when } from "../../lib/format";
 import { useTitle } from "../../lib/title";
 import "../../styles/datasets.css";
 import { Card, Empty, Failure, Loaded, Skeleton } from "../../ui/card";
-import { Confirm } from "../../ui/confirm";
+import { Delete } from "../../ui/confirm";
 import { History } from "../../ui/history";
 import { Link } from "../../ui/link";
 import { Rows } from "../../ui/rows";
 import { Tabs } from "../../ui/tabs";
 import { UploadList } from "../../upload/drop-zone";
-import { startUploads } from "../../upload/queue";
+import { Files } from "../../upload/files";
 import { sheetRead } from "../../upload/send";
 import { Columns } from "./columns";
 import { ProfileTable } from "./profile";
@@ -186,16 +186,12 @@ function Actions({ data, past }: { data: Dataset; past: boolean }) {
         <button type="button" className="button" disabled={past || gone} onClick={() => input.current?.click()}>
           Upload a new version
         </button>
-        <input
+        <Files
           ref={input}
-          type="file"
           className="for-readers"
           tabIndex={-1}
           aria-label="File of the new version"
-          onChange={(event) => {
-            startUploads(event.target.files ?? [], { dataset: data.id });
-            event.target.value = "";
-          }}
+          into={{ dataset: data.id }}
         />
         <button type="button" className="button" disabled={fetched.isPending || gone} onClick={() => fetched.mutate()}>
           Download the file
@@ -204,15 +200,9 @@ function Actions({ data, past }: { data: Dataset; past: boolean }) {
           Rename or describe
         </button>
         {!gone && (
-          <Confirm
-            label="Delete"
-            title={`Delete ${data.name}?`}
-            yes="Delete"
-            disabled={past || remove.isPending}
-            onYes={() => remove.mutate()}
-          >
+          <Delete name={data.name} disabled={past || remove.isPending} onYes={() => remove.mutate()}>
             <Dependants data={data} />
-          </Confirm>
+          </Delete>
         )}
       </div>
       {failed && <Failure error={failed} />}

@@ -3,7 +3,7 @@ import { useAsOf } from "../../lib/as-of";
 import { useKeys } from "../../lib/keys";
 import { Icon, type IconName } from "../../ui/icon";
 import { useGo } from "../../ui/link";
-import { startUploads } from "../../upload/queue";
+import { Files } from "../../upload/files";
 
 interface Action {
   key: string;
@@ -88,17 +88,7 @@ export function AskBar() {
             {action.name} <kbd>{action.key}</kbd>
           </button>
         ))}
-        <input
-          ref={files}
-          type="file"
-          multiple
-          hidden
-          aria-label="Files to upload"
-          onChange={(event) => {
-            startUploads(event.target.files ?? []);
-            event.target.value = "";
-          }}
-        />
+        <Files ref={files} multiple hidden aria-label="Files to upload" />
       </nav>
     </div>
   );
