@@ -8,7 +8,7 @@ use datafusion::arrow::array::{
     ListArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array, new_empty_array,
     new_null_array,
 };
-use datafusion::arrow::datatypes::{DataType, Field, Fields, Int32Type, IntervalUnit, Schema, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Int32Type, IntervalUnit, TimeUnit};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -402,59 +402,5 @@ proptest! {
         let column = profiled(&table, size).columns.remove(0);
         prop_assert!((column.mean.unwrap() - mean).abs() <= 1e-9 * (1.0 + deviation));
         prop_assert!((column.deviation.unwrap() - deviation).abs() <= 1e-9 * (1.0 + deviation));
-    }
-}
-
-/// How fast it is; in a release build, for it says nothing otherwise.
-#[test]
-#[ignore = "measures"]
-fn speed() {
-    use std::io::Read;
-    let Ok(path) = std::env::var("WEIR_PROFILE_CSV") else { panic!("WEIR_PROFILE_CSV names a CSV file") };
-    let mut text = String::new();
-    std::fs::File::open(path).unwrap().read_to_string(&mut text).unwrap();
-    let mut rows = text.lines().map(|line| line.split(','));
-    let names: Vec<&str> = rows.next().unwrap().collect();
-    let mut cells: Vec<Vec<Option<&str>>> = vec![Vec::new(); names.len()];
-    for row in rows {
-        for (column, cell) in cells.iter_mut().zip(row) {
-            column.push(Some(cell.trim_matches('"')).filter(|cell| !cell.is_empty() && *cell != "NA"));
-        }
-    }
-    let arrays = cells.iter().zip(&names).map(|(cells, name)| {
-        let numbers: Option<Vec<Option<i64>>> = cells
-            .iter()
-            .map(|cell| cell.map(|cell| cell.parse().ok()).map_or(Some(None), |n| n.map(Some)))
-            .collect();
-        let array: ArrayRef = match numbers {
-            Some(numbers) => Arc::new(Int64Array::from(numbers)),
-            None => Arc::new(StringArray::from(cells.clone())),
-        };
-        (*name, array)
-    });
-    let table = batch(arrays.collect());
-    let schema: Arc<Schema> = table.schema();
-    let mut columns: Vec<(f64, String)> = Vec::new();
-    let time = |table: &RecordBatch| {
-        let mut best = f64::INFINITY;
-        for _ in 0..5 {
-            let begun = std::time::Instant::now();
-            let mut profiler = Profiler::new(&table.schema());
-            for at in (0..table.num_rows()).step_by(16 << 10) {
-                profiler.add(&table.slice(at, (16 << 10).min(table.num_rows() - at)));
-            }
-            std::hint::black_box(profiler.finish());
-            best = best.min(begun.elapsed().as_secs_f64());
-        }
-        best
-    };
-    let whole = time(&table);
-    for (n, field) in schema.fields().iter().enumerate() {
-        columns
-            .push((time(&table.project(&[n]).unwrap()), format!("{} {}", field.name(), field.data_type())));
-    }
-    println!("{:.0} MB/s", text.len() as f64 / whole / 1e6);
-    for (seconds, name) in columns {
-        println!("{:6.1} ns a value: {name}", seconds / table.num_rows() as f64 * 1e9);
     }
 }

@@ -8,4 +8,3 @@ mod rebuilding;
 mod running;
 mod sql;
 mod story;
-mod throughput;
